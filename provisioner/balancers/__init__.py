@@ -1,0 +1,1 @@
+"""The load balancer's runtime protocol, spoken through a channel it is lent."""

@@ -1,0 +1,141 @@
+"""The one error tree.
+
+    ProvisionerError                 exit 1: failed and explained
+    ├── UsageError                   exit 64: the command line contradicts itself or lacks something
+    ├── InvalidInput                 exit 65: spec, inventory or template; carries every diagnostic at once
+    ├── HostError                    something about one host
+    │   ├── HostUnreachable          exit 4: no connection, no login, or no trust
+    │   ├── EngineUnavailable        exit 4: connected, but no Docker Engine that answers us
+    │   └── EngineRefused            the engine answered with an error
+    ├── BuildFailed                  an image could not be built; carries the instruction and its output
+    ├── ImageMissing                 nobody we may ask has the image
+    ├── ShippingFailed               an image did not arrive, or arrived as another one
+    ├── BalancerRefused              the load balancer did not accept a file or a command
+    ├── NodeUnhealthy                a node did not pass its gate; carries its last log lines
+    ├── PlanStale                    the fleet moved on after the plan was made
+    ├── InterruptionRefused          a step would interrupt clients and nobody allowed it
+    └── LabError                     the rehearsal fleet on this machine could not be made or removed
+
+An error says what happened, where, why, and what to do. Its data are fields; nobody matches on its text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ProvisionerError(Exception):
+    """Root of every error we raise on purpose; `hint` says what to do about it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(ProvisionerError):
+    """The command line contradicts itself, or does not say enough."""
+
+    exit_code = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One fault in a file the user wrote: where it is, what is wrong, and what would be right.
+
+    `line` and `column` count from 1; 0 means that the place is the file as a whole. `source_line` is the
+    text of that line, for the caret.
+    """
+
+    path: str
+    line: int
+    column: int
+    message: str
+    suggestion: str = ""
+    source_line: str = ""
+
+
+class InvalidInput(ProvisionerError):
+    """The spec, the inventory or a template is wrong; holds every diagnostic found, in file order."""
+
+    exit_code = 65
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        first = diagnostics[0]
+        super().__init__(f"{first.path}:{first.line}:{first.column}: {first.message}")
+        self.diagnostics = diagnostics
+
+
+class HostError(ProvisionerError):
+    """Something went wrong on, or on the way to, one host."""
+
+    def __init__(self, host: str, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{host}: {message}", hint=hint)
+        self.host = host
+        self.reason = message
+
+
+class HostUnreachable(HostError):
+    """No connection, no login, or a host key that is unknown or has changed."""
+
+    exit_code = 4
+
+
+class EngineUnavailable(HostError):
+    """The host answers, but no Docker Engine answers us there."""
+
+    exit_code = 4
+
+
+class EngineRefused(HostError):
+    """The Docker Engine answered a request with an error; `status` is its HTTP status, 0 where it had none."""
+
+    def __init__(self, host: str, message: str, *, status: int = 0, hint: str = "") -> None:
+        super().__init__(host, message, hint=hint)
+        self.status = status
+
+
+class BuildFailed(ProvisionerError):
+    """An image could not be built; `instruction` is the one that failed, `output` its last lines."""
+
+    def __init__(self, image: str, *, instruction: str, output: tuple[str, ...], reason: str, hint: str = "") -> None:
+        super().__init__(f"building {image}: {reason}", hint=hint)
+        self.image = image
+        self.instruction = instruction
+        self.output = output
+        self.reason = reason
+
+
+class ImageMissing(ProvisionerError):
+    """No lock, release, engine or registry that we may ask knows the image."""
+
+
+class ShippingFailed(HostError):
+    """An image did not arrive on a host, or what arrived has another id."""
+
+
+class BalancerRefused(HostError):
+    """The load balancer did not accept a file or a command, or did not reach the state that was asked for."""
+
+
+class NodeUnhealthy(HostError):
+    """A node did not pass its gate; `node` names it, `log` holds the last lines it wrote."""
+
+    def __init__(self, host: str, message: str, *, node: str, log: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(host, message, hint=hint)
+        self.node = node
+        self.log = log
+
+
+class PlanStale(ProvisionerError):
+    """The fleet moved on after the plan was made."""
+
+
+class InterruptionRefused(ProvisionerError):
+    """A step would interrupt clients, and `--allow-interruption` was not given."""
+
+
+class LabError(ProvisionerError):
+    """The rehearsal fleet on this machine could not be made, found or removed."""

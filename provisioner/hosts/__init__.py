@@ -1,0 +1,1 @@
+"""One SSH connection per host, and on it the Engine API."""

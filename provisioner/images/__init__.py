@@ -1,0 +1,1 @@
+"""Bases, builds, archives and shipping of images."""

@@ -1,0 +1,1 @@
+"""The rehearsal fleet on this machine."""

@@ -1,0 +1,1 @@
+"""This machine: the user's files and environment."""

@@ -1,0 +1,1 @@
+"""Frozen values: the nouns that travel between the rooms."""

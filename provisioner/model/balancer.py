@@ -1,0 +1,77 @@
+"""The load balancer's configuration as a value, and the states its servers are seen in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from provisioner.model.placement import Slot
+from provisioner.model.spec import Bind, Route
+
+AdminState = Literal["ready", "drain", "maint"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Check:
+    """How the balancer judges a server: HTTP on `path`, or a TCP connect where it is None. Times are seconds."""
+
+    path: str | None
+    interval: float
+    timeout: float
+    retries: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Server:
+    """One slot at one address under one check. At rest each slot is listed once.
+
+    While a rollout changes address, port or check, a slot is listed once per variant, each under its own name.
+    """
+
+    name: str
+    node: str
+    slot: Slot
+    address: str
+    port: int
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The servers of one service."""
+
+    service: str
+    servers: tuple[Server, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BalancerConfig:
+    """All that the balancer's file says. Times are seconds."""
+
+    fleet: str
+    bind: tuple[Bind, ...]
+    algorithm: str
+    routes: tuple[Route, ...]
+    backends: tuple[Backend, ...]
+    drain_timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """A server as the running balancer reports it.
+
+    `health` is what its checks say; `checked` tells whether a check has really run since the state was set;
+    `check` is the last result's code (`L7OK`, `L4CON`, …); `sessions` counts current ones, `weight` is effective.
+    """
+
+    backend: str
+    name: str
+    admin: AdminState
+    health: Literal["up", "down", "unchecked"]
+    check: str
+    sessions: int
+    total: int
+    weight: int
+    address: str = ""
+    failed_checks: int = 0
+    errors_5xx: int = 0

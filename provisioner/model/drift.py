@@ -1,0 +1,25 @@
+"""One difference between what should be and what is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+DriftClass = Literal["drift", "pending", "unmanaged", "outlier", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Drift:
+    """A host, perhaps a node on it, the kind and key of what differs, both values as text, and the class.
+
+    `drift`: changed behind our back. `pending`: declared and not applied yet. `unmanaged`: not ours.
+    `outlier`: undeclared, and unlike its peers. `unknown`: could not be observed.
+    """
+
+    host: str
+    node: str
+    kind: str
+    key: str
+    desired: str
+    observed: str
+    drift_class: DriftClass

@@ -1,0 +1,79 @@
+"""What happened, as data; the closed list of event names that others rely on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from provisioner.model.plan import Action, Plan, Step
+
+Outcome = Literal["complete", "unchanged", "rolled_back", "paused", "halted", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMade:
+    """The plan that is about to be carried out."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step begins; numbers count from 1."""
+
+    number: int
+    total: int
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class ActionProgress:
+    """How far an action is: what it does or waits for now; bytes where it moves some (0 where it does not)."""
+
+    action: Action
+    text: str
+    done_bytes: int = 0
+    total_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSucceeded:
+    """An action is done; `seconds` it took; `detail` says what a reader cannot know from the plan."""
+
+    action: Action
+    seconds: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionFailed:
+    """An action failed; `log` holds the last lines of the container or build that explain it."""
+
+    action: Action
+    error: str
+    hint: str = ""
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostUnreachableSeen:
+    """A host could not be reached or observed."""
+
+    host: str
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of a run: its outcome, the release the fleet is on, the exit code, and what is left to say."""
+
+    outcome: Outcome
+    release: str | None
+    exit_code: int
+    actions: int = 0
+    seconds: float = 0.0
+    message: str = ""
+
+
+Event = PlanMade | StepStarted | ActionProgress | ActionSucceeded | ActionFailed | HostUnreachableSeen | Finished

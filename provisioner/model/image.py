@@ -1,0 +1,101 @@
+"""Images: by id where it is known, by the digest of what they are built from where it is not yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from provisioner.model.container import EngineHealthTest
+from provisioner.model.spec import Base
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An image whose id is known; `reference` is the text or tag it was asked for by."""
+
+    reference: str
+    image_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToBuild:
+    """An image that has to be built; `tag` is derived from the digest of everything the build reads."""
+
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToFetch:
+    """An image that has to be pulled from a registry once; `reference` is the moving name."""
+
+    reference: str
+
+
+ImageTarget = Known | ToBuild | ToFetch
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFile:
+    """One entry of a build context: its path inside, where it lies on this machine, what it is.
+
+    A symbolic link has a `link` and neither size nor digest. `digest` is the sha256 of the content, in hex.
+    """
+
+    path: str
+    source: str
+    mode: int
+    size: int
+    digest: str
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """A file that a template gave: its absolute path in the container, its text, its mode."""
+
+    path: str
+    text: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class BuildInputs:
+    """All that a build reads, and so all that its tag depends on.
+
+    `base` says what `FROM` resolves to: a base of the spec, or None where the Dockerfile names images itself.
+    `files` are rendered files by their path in the image, with their mode; they become the last layer.
+    """
+
+    service: str
+    tag: str
+    dockerfile: str
+    base: Base | None
+    context: tuple[ContextFile, ...] = ()
+    files: tuple[RenderedFile, ...] = ()
+    platform: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDefaults:
+    """What an image's own configuration sets, which an engine merges into every container made from it."""
+
+    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    health: EngineHealthTest | None = None
+    stop_signal: str = ""
+    volumes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """An image as an engine has it: config digest, tags, labels, diff ids bottom-up, defaults, size in bytes."""
+
+    image_id: str
+    tags: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[str, ...] = ()
+    defaults: ImageDefaults = ImageDefaults()
+    platform: str = ""
+    size: int = 0

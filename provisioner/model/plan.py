@@ -1,0 +1,288 @@
+"""A plan: ordered steps of actions. An action is data; it neither carries itself out nor prints itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from provisioner.model.balancer import Check
+from provisioner.model.container import ContainerOptions, PublishedPort
+from provisioner.model.image import ImageTarget
+from provisioner.model.placement import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class BuildImage:
+    """Build an image from its inputs, on this machine's engine or, where there is none, on `host`."""
+
+    host: str
+    service: str
+    tag: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchImage:
+    """Pull an image from a registry once, on this machine's engine or, where there is none, on `host`."""
+
+    host: str
+    service: str
+    reference: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShipImage:
+    """Bring an image to a host that lacks it."""
+
+    host: str
+    service: str
+    image: ImageTarget
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StartBalancer:
+    """Create the balancer's container with its file in place, start it, and see the file run."""
+
+    host: str
+    node: str
+    name: str
+    image: ImageTarget
+    options: ContainerOptions
+    ports: tuple[PublishedPort, ...]
+    text: str
+    digest: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviveContainer:
+    """Start or unpause a container that is as it should be, but does not run."""
+
+    host: str
+    node: str
+    name: str
+    container_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigureBalancer:
+    """Give the running balancer another file: written beside, checked, renamed, reloaded, proven by its digest."""
+
+    host: str
+    node: str
+    text: str
+    digest: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSlot:
+    """Take the servers of a slot out of rotation and stop judging them, before its container changes."""
+
+    host: str
+    node: str
+    slot: Slot
+    backend: str
+    servers: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StartNode:
+    """Create and start the container of a slot. `replaces` is the id of a dead container that holds its name."""
+
+    host: str
+    node: str
+    service: str
+    slot: Slot
+    name: str
+    image: ImageTarget
+    options: ContainerOptions
+    ports: tuple[PublishedPort, ...]
+    replaces: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitHealthy:
+    """Wait until the balancer's own checks of the slot have passed for a while, without traffic. Seconds."""
+
+    host: str
+    node: str
+    slot: Slot
+    backend: str
+    server: str
+    name: str
+    node_host: str
+    check: Check
+    engine_test: bool
+    min_healthy_time: float
+    healthy_deadline: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitRunning:
+    """Wait until a container that no balancer judges has run, or been healthy, for a while. Seconds."""
+
+    host: str
+    node: str
+    name: str
+    engine_test: bool
+    min_healthy_time: float
+    healthy_deadline: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnterRotation:
+    """Let the balancer send requests to a slot, and see it up."""
+
+    host: str
+    node: str
+    slot: Slot
+    backend: str
+    servers: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainSlot:
+    """Send no new requests to a slot, wait until it has no session, cut those that outlive the timeout (seconds)."""
+
+    host: str
+    node: str
+    slot: Slot
+    backend: str
+    servers: tuple[str, ...]
+    drain_timeout: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StopContainer:
+    """Stop a container for good: restart policy `no` first, then its stop signal, then its grace period (seconds)."""
+
+    host: str
+    node: str
+    name: str
+    container_id: str
+    stop_timeout: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RestSlot:
+    """Wait until the checks of an empty slot fail, then enable it again, so that the runtime equals the file."""
+
+    host: str
+    node: str
+    slot: Slot
+    backend: str
+    servers: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveContainer:
+    """Remove a container that is ours, with its anonymous volumes."""
+
+    host: str
+    node: str
+    name: str
+    container_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveVolume:
+    """Remove a volume of ours that holds no data of the user."""
+
+    host: str
+    volume: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveImage:
+    """Remove an image of ours."""
+
+    host: str
+    image: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRelease:
+    """Leave the release on a host, as an image."""
+
+    host: str
+    reason: str = ""
+
+
+Action = (
+    BuildImage
+    | FetchImage
+    | ShipImage
+    | StartBalancer
+    | ReviveContainer
+    | ConfigureBalancer
+    | HoldSlot
+    | StartNode
+    | AwaitHealthy
+    | AwaitRunning
+    | EnterRotation
+    | DrainSlot
+    | StopContainer
+    | RestSlot
+    | RemoveContainer
+    | RemoveVolume
+    | RemoveImage
+    | RecordRelease
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Actions that may run at once, and what undoes them for a node whose action failed.
+
+    `undo` is carried out in order, for the actions whose node failed; `interrupts` names who would notice.
+    """
+
+    title: str
+    actions: tuple[Action, ...]
+    undo: tuple[Action, ...] = ()
+    interrupts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the plan does to one node or balancer, and why: the line a person reads."""
+
+    host: str
+    node: str
+    change: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The ordered steps from observed to desired. `release` is None while an image still has to be built."""
+
+    fleet: str
+    steps: tuple[Step, ...] = ()
+    changes: tuple[Change, ...] = ()
+    release: str | None = None
+    unreachable: tuple[str, ...] = field(default=())
+
+    @property
+    def actions(self) -> int:
+        """Return how many actions there are."""
+        return sum(len(step.actions) for step in self.steps)
+
+    @property
+    def interrupts(self) -> tuple[str, ...]:
+        """Return who would notice, step by step, empty where nobody would."""
+        return tuple(step.interrupts for step in self.steps if step.interrupts)

@@ -1,0 +1,1 @@
+"""Pure decisions: what should be, what differs, in which order it changes."""

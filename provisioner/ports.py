@@ -1,0 +1,249 @@
+"""What the conductor needs from the world: small Protocols, at most five methods each.
+
+Whatever can change a host is kept apart from what can only read it: `drift` is lent readers and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from provisioner.model.balancer import AdminState
+from provisioner.model.container import ContainerRequest
+from provisioner.model.event import Event
+from provisioner.model.image import BuildInputs, ImageFacts
+from provisioner.model.inventory import Host
+from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
+
+Progress = Callable[[str, int, int], None]
+"""Told what is going on, bytes done, bytes in all (0 where nobody knows)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a command that ended left: exit status, standard output and standard error."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """A file to be written into a container: name relative to the target folder, bytes, mode and owner ids."""
+
+    name: str
+    content: bytes
+    mode: int = 0o444
+    uid: int = 0
+    gid: int = 0
+
+
+class HostReader(Protocol):
+    """Reads one host. It has no method that changes anything there."""
+
+    def observe(self, fleet: str) -> ObservedHost:
+        """Return the host as it is now, its balancer's inside excepted. Raise HostUnreachable or EngineUnavailable."""
+
+    def container(self, name_or_id: str) -> ObservedContainer | None:
+        """Return one container as it is now, None where there is none of that name or id."""
+
+    def logs(self, container_id: str, lines: int) -> tuple[str, ...]:
+        """Return the last lines a container wrote, oldest first."""
+
+    def file(self, container_id: str, path: str) -> bytes | None:
+        """Return a file of a container, running or not; None where there is none."""
+
+    def page(self, container_id: str, port: int, path: str) -> bytes:
+        """Return the body of a page that a running container serves on one of its own ports. Raise EngineRefused."""
+
+
+class ReleaseReader(Protocol):
+    """Reads the releases that lie on one host."""
+
+    def release(self, reference: str) -> Mapping[str, bytes]:
+        """Return the files of a release image by path, byte for byte. Raise EngineRefused."""
+
+
+class Containers(Protocol):
+    """Makes and ends containers on one host. All raise EngineRefused."""
+
+    def create(self, request: ContainerRequest) -> str:
+        """Create a container and its named volumes; return its id."""
+
+    def start(self, container_id: str) -> None:
+        """Start it, or unpause it where it is paused."""
+
+    def stop(self, container_id: str, timeout: int) -> None:
+        """Set its restart policy to `no`, send its stop signal, kill it after `timeout` seconds."""
+
+    def remove(self, container_id: str) -> None:
+        """Remove it, running or not, with its anonymous volumes; one that is gone already is removed."""
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; one that is gone already is removed."""
+
+
+class Stream(Protocol):
+    """Two-way bytes, as a socket gives them."""
+
+    def send(self, data: bytes) -> None:
+        """Send all of it."""
+
+    def receive(self, limit: int) -> bytes:
+        """Return up to `limit` bytes as soon as there are any, empty at the end. Raise TimeoutError."""
+
+    def close(self) -> None:
+        """Close both ways."""
+
+
+class ContainerShell(Protocol):
+    """Reaches into running containers of one host. All raise EngineRefused."""
+
+    def put(self, container_id: str, folder: str, files: tuple[FileContent, ...]) -> None:
+        """Write files into a folder of a container, running or not. Not atomic: rename afterwards."""
+
+    def get(self, container_id: str, path: str) -> bytes | None:
+        """Return a file of a container, None where there is none."""
+
+    def run(self, container_id: str, argv: tuple[str, ...]) -> Completed:
+        """Run a command inside and wait for its end."""
+
+    def open(self, container_id: str, argv: tuple[str, ...]) -> Stream:
+        """Run a command inside and lend its standard input and output."""
+
+    def signal(self, container_id: str, name: str) -> None:
+        """Send a signal (`SIGUSR2`) to its first process."""
+
+
+class ImageStore(Protocol):
+    """The images of one engine. All raise EngineRefused."""
+
+    def inspect(self, reference: str) -> ImageFacts | None:
+        """Return an image by tag or id, None where there is none."""
+
+    def chains(self) -> frozenset[str]:
+        """Return the chain ids of every layer the engine has."""
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        """Load an image archive. Success says nothing: inspect afterwards."""
+
+    def save(self, reference: str) -> Iterator[bytes]:
+        """Return an image as an archive, in pieces."""
+
+    def remove(self, reference: str) -> None:
+        """Remove a tag, and the image with its last one; one that is gone already is removed."""
+
+
+class Builder(Protocol):
+    """Makes images on one engine."""
+
+    def find(self, reference: str) -> ImageFacts | None:
+        """Return an image by tag, name or id, None where this engine has none."""
+
+    def build(self, inputs: BuildInputs, progress: Progress) -> ImageFacts:
+        """Build an image and tag it `inputs.tag`. Raise BuildFailed."""
+
+    def pull(self, reference: str, progress: Progress) -> ImageFacts:
+        """Pull an image from its registry. Raise ImageMissing."""
+
+
+class Shipper(Protocol):
+    """Brings images to hosts."""
+
+    def ship(self, image_id: str, tags: tuple[str, ...], to: ImageStore, progress: Progress) -> int:
+        """Make an engine have an image, sending only missing layers; return the bytes sent.
+
+        Verified by id. Raise ImageMissing where no known engine has it, ShippingFailed where it did not arrive.
+        """
+
+    def record(self, files: Mapping[str, bytes], labels: Mapping[str, str], tag: str, to: ImageStore) -> str:
+        """Make an engine have an image of these files and labels and nothing else; return its id."""
+
+
+class Balancer(Protocol):
+    """A running load balancer on one host. All raise BalancerRefused."""
+
+    def report(self) -> ObservedBalancer:
+        """Return the digest of the file its running worker parsed, and every server as that worker sees it."""
+
+    def configure(self, text: str, digest: str) -> None:
+        """Give it another file without losing a request: beside, check, rename, reload, proof."""
+
+    def set_state(self, backend: str, servers: tuple[str, ...], state: AdminState) -> None:
+        """Set the administrative state of servers."""
+
+    def distrust(self, backend: str, servers: tuple[str, ...]) -> None:
+        """Take servers for down until their next own check, whatever the last one said."""
+
+    def cut_sessions(self, backend: str, servers: tuple[str, ...]) -> None:
+        """Close every session of servers."""
+
+
+class HostHands(Protocol):
+    """All that changes one host, over one connection."""
+
+    @property
+    def reader(self) -> HostReader:
+        """Return what reads it."""
+
+    @property
+    def containers(self) -> Containers:
+        """Return what makes and ends its containers."""
+
+    @property
+    def shell(self) -> ContainerShell:
+        """Return what reaches into its containers."""
+
+    @property
+    def images(self) -> ImageStore:
+        """Return its images."""
+
+
+class Readers(Protocol):
+    """Lends readers of hosts, one connection per host, kept until closed."""
+
+    def reader(self, host: Host) -> HostReader:
+        """Return the reader of a host. Raise HostUnreachable or EngineUnavailable."""
+
+    def releases(self, host: Host) -> ReleaseReader:
+        """Return the reader of a host's releases. Raise HostUnreachable or EngineUnavailable."""
+
+
+class Hosts(Readers, Protocol):
+    """Lends hosts, to read and to change."""
+
+    def hands(self, host: Host) -> HostHands:
+        """Return what changes a host. Raise HostUnreachable or EngineUnavailable."""
+
+
+class Balancers(Protocol):
+    """Knows the kind of balancer that runs in our containers."""
+
+    def observe(self, reader: HostReader, container: ObservedContainer) -> ObservedBalancer:
+        """Read the balancer in that container, without an exec and without a change."""
+
+    def on(self, host: str, shell: ContainerShell, container_id: str) -> AbstractContextManager[Balancer]:
+        """Lend the balancer in that container for one action."""
+
+
+class Clock(Protocol):
+    """Time, lent so that tests need not wait."""
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never goes back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    def now(self) -> str:
+        """Return the time of day in UTC, RFC 3339."""
+
+
+class EventSink(Protocol):
+    """Hears what happens."""
+
+    def emit(self, event: Event) -> None:
+        """Take an event; called from several threads."""

@@ -1,0 +1,1 @@
+"""The conductor: observes the fleet, carries out a plan, observes again."""

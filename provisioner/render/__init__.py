@@ -1,0 +1,1 @@
+"""Templates to files: Dockerfiles and configurations, checked after rendering."""
