@@ -10,6 +10,8 @@
     ├── BuildFailed                  an image could not be built; carries the instruction and its output
     ├── ImageMissing                 nobody we may ask has the image
     ├── ShippingFailed               an image did not arrive, or arrived as another one
+    ├── ArchiveBroken                an image archive is cut short, or holds other bytes than it names
+    ├── StorageFailed                this machine's disk did not take or give a file
     ├── BalancerRefused              the load balancer did not accept a file or a command
     ├── NodeUnhealthy                a node did not pass its gate; carries its last log lines
     ├── PlanStale                    the fleet moved on after the plan was made
@@ -114,6 +116,14 @@ class ImageMissing(ProvisionerError):
 
 class ShippingFailed(HostError):
     """An image did not arrive on a host, or what arrived has another id."""
+
+
+class ArchiveBroken(ProvisionerError):
+    """An image archive is cut short, or holds other bytes than it names."""
+
+
+class StorageFailed(ProvisionerError):
+    """A disk of this machine did not take or give a file: full, read-only, forbidden or damaged."""
 
 
 class BalancerRefused(HostError):

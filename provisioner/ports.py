@@ -121,6 +121,10 @@ class ContainerShell(Protocol):
 class ImageStore(Protocol):
     """The images of one engine. All raise EngineRefused."""
 
+    @property
+    def host(self) -> str:
+        """Return the name of the host the engine is on, for what is said about it."""
+
     def inspect(self, reference: str) -> ImageFacts | None:
         """Return an image by tag or id, None where there is none."""
 

@@ -23,3 +23,13 @@ class Drift:
     desired: str
     observed: str
     drift_class: DriftClass
+
+
+@dataclass(frozen=True, slots=True)
+class DriftSummary:
+    """How many hosts and nodes were looked at, how many nodes differ, how many hosts could not be observed."""
+
+    hosts: int
+    nodes: int
+    drifted: int
+    unknown: int

@@ -99,3 +99,22 @@ class ImageFacts:
     defaults: ImageDefaults = ImageDefaults()
     platform: str = ""
     size: int = 0
+
+
+BASE_PLACEHOLDER = "provisioner.invalid/base"
+"""What every `FROM` of a rendered Dockerfile names where `BuildInputs.base` is set; the builder puts its base there."""
+
+FILES_FOLDER = "provisioner-files"
+"""The folder of a build's context that holds `BuildInputs.files`, each at its path in the image."""
+
+SETTINGS_FOLDER = "provisioner-build"
+"""The folder of a build's context that holds the Dockerfile and what this machine's builds need.
+
+`Dockerfile` always lies there; `pip.conf` and `ca.pem` where this machine sets an index or certificates of its own, and
+the Dockerfile names the folder. Templates read them in a stage of their own: nothing of it reaches an image or a tag.
+"""
+
+
+def image_repository(fleet: str, service: str) -> str:
+    """Return the repository our images of a service are tagged in; `release` holds the fleet's releases."""
+    return f"provisioner/{fleet}/{service}"

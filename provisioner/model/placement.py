@@ -55,8 +55,8 @@ class Placement:
 
 
 def container_name(fleet: str, service: str, index: int, slot: Slot) -> str:
-    """Return the fixed name of the container of a slot, which makes its creation atomic."""
-    return f"{fleet}-{service}-{index}-{slot}"
+    """Return the fixed name of the container of a slot, which makes its creation atomic: `shop.web-1.a`."""
+    return f"{fleet}.{service}-{index}.{slot}"
 
 
 def server_name(node: Node, slot: Slot) -> str:

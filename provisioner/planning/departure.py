@@ -1,0 +1,61 @@
+"""The steps that leave no trace: of a fleet on a host it has left, and of a fleet that is destroyed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from provisioner.model.container import NODE_LABEL
+from provisioner.model.image import image_repository
+from provisioner.model.observed import Observed, ObservedContainer, ObservedHost
+from provisioner.model.plan import Action, Change, Plan, RemoveContainer, RemoveImage, RemoveVolume, Step, StopContainer
+from provisioner.model.spec import LOAD_BALANCER
+from provisioner.planning.scene import Scene
+
+
+def departure_steps(scene: Scene) -> Iterator[Step]:
+    """Yield the removal of what the fleet keeps on hosts that carry none of it any more; data volumes stay."""
+    carrying = set(scene.desired.hosts)
+    left = [host for host in scene.observed.hosts if host.name not in carrying and scene.in_scope(host.name)]
+    actions = tuple(action for host in left for action in _keepsakes(scene.desired.fleet, host, data=False))
+    if actions:
+        yield Step("clear hosts that the fleet has left", actions)
+
+
+def destruction(fleet: str, observed: Observed, *, data: bool) -> Plan:
+    """Return the plan that removes a fleet: balancers first, then nodes, then what it keeps; data only if asked for."""
+    ours = [(host.name, each) for host in observed.hosts for each in host.containers if each.fleet == fleet]
+    ours.sort(key=lambda entry: (not _is_balancer(entry[1]), entry[0], entry[1].name))
+    stops = tuple(
+        StopContainer(host, _node(each), each.name, each.container_id, each.options.stop_timeout)
+        for host, each in ours
+        if each.state in {"running", "paused", "restarting"}
+    )
+    removes = tuple(
+        RemoveContainer(host, _node(each), each.name, each.container_id, "destroyed") for host, each in ours
+    )
+    keeps = tuple(action for host in observed.hosts for action in _keepsakes(fleet, host, data=data))
+    titled: tuple[tuple[str, tuple[Action, ...]], ...] = (
+        ("stop every container", stops),
+        ("remove every container", removes),
+        ("remove images, releases and volumes", keeps),
+    )
+    steps = tuple(Step(title, actions) for title, actions in titled if actions)
+    lines = tuple(Change(host, _node(each) or each.name, "remove", ("destroyed",)) for host, each in ours)
+    return Plan(fleet, steps, lines, None, tuple(host.name for host in observed.unreachable))
+
+
+def _is_balancer(container: ObservedContainer) -> bool:
+    return f".{LOAD_BALANCER}-" in container.name
+
+
+def _node(container: ObservedContainer) -> str:
+    return container.labels.get(NODE_LABEL, "")
+
+
+def _keepsakes(fleet: str, host: ObservedHost, *, data: bool) -> Iterator[Action]:
+    for volume in host.volumes:
+        if volume.startswith(f"{fleet}_") and (data or volume.startswith(f"{fleet}_{LOAD_BALANCER}-")):
+            yield RemoveVolume(host.name, volume, "no container of the fleet uses it any more")
+    ours = image_repository(fleet, "")
+    for tag in sorted(tag for image in host.images for tag in image.tags if tag.startswith(ours)):
+        yield RemoveImage(host.name, tag, "an image of the fleet")

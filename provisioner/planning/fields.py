@@ -1,0 +1,116 @@
+"""The fields of a container that are compared, each with its kind, its key and its values as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from provisioner.model.container import ContainerOptions, EngineHealthTest, Mount, PublishedPort
+from provisioner.model.image import ImageTarget, Known, ToBuild, ToFetch
+
+ABSENT = "absent"
+PRESENT = "present"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that differs, both values as text."""
+
+    kind: str
+    key: str
+    desired: str
+    observed: str
+
+
+def option_differences(wanted: ContainerOptions, seen: ContainerOptions) -> Iterator[Difference]:
+    """Yield what differs between effective options, field by field, in a fixed order."""
+    yield from _scalars(wanted, seen)
+    yield from _entries("environment", wanted.environment, seen.environment)
+    yield from _entries("mounts", _mounts(wanted.mounts), _mounts(seen.mounts))
+    yield from _entries("tmpfs", _tmpfs(wanted), _tmpfs(seen))
+    yield from _entries("logging", wanted.log_options, seen.log_options)
+
+
+def _scalars(wanted: ContainerOptions, seen: ContainerOptions) -> Iterator[Difference]:
+    for (kind, key, desired), (_, _, observed) in zip(_scalar_fields(wanted), _scalar_fields(seen), strict=True):
+        if desired != observed:
+            yield Difference(kind, key, desired, observed)
+
+
+def _scalar_fields(options: ContainerOptions) -> Iterator[tuple[str, str, str]]:
+    yield "command", "", words(options.command or ())
+    yield "entrypoint", "", words(options.entrypoint or ())
+    yield "user", "", options.user or ""
+    yield "network", "", options.network
+    yield "limits", "cpus", _limit(options.nano_cpus / 1_000_000_000)
+    yield "limits", "memory", _limit(options.memory)
+    yield "limits", "pids", _limit(options.pids)
+    yield "hardening", "read_only", _flag(options.read_only)
+    yield "hardening", "init", _flag(options.init)
+    yield "hardening", "privileged", _flag(options.privileged)
+    yield "hardening", "no_new_privileges", _flag(options.no_new_privileges)
+    yield "hardening", "cap_add", words(options.cap_add)
+    yield "hardening", "cap_drop", words(options.cap_drop)
+    yield "restart", "", options.restart
+    yield "healthcheck", "", health_text(options.health)
+    yield "stop", "signal", options.stop_signal or ""
+    yield "stop", "timeout", f"{options.stop_timeout}s"
+    yield "logging", "driver", options.log_driver
+
+
+def image_difference(wanted: ImageTarget, seen_id: str) -> Difference | None:
+    """Return what differs between the desired image and the id that runs."""
+    match wanted:
+        case Known(image_id=image_id):
+            return None if image_id == seen_id else Difference("image", "", image_id, seen_id)
+        case ToBuild(tag=tag):
+            return Difference("image", "", f"{tag} (to be built)", seen_id)
+        case ToFetch(reference=reference):
+            return Difference("image", "", f"{reference} (to be fetched)", seen_id)
+
+
+def port_difference(wanted: tuple[PublishedPort, ...], seen: tuple[PublishedPort, ...]) -> Difference | None:
+    """Return what differs in the published ports."""
+    desired, observed = ports_text(wanted), ports_text(seen)
+    return None if desired == observed else Difference("ports", "", desired, observed)
+
+
+def ports_text(ports: tuple[PublishedPort, ...]) -> str:
+    """Return ports as people write them: `10.0.0.11:18000->8000/tcp`, in order."""
+    each = sorted(f"{port.address or '*'}:{port.host_port}->{port.container_port}/{port.protocol}" for port in ports)
+    return " ".join(each)
+
+
+def health_text(health: EngineHealthTest | None) -> str:
+    """Return a health test in one line, `none` where there is none."""
+    if health is None:
+        return "none"
+    return f"{words(health.test)} every {health.interval:g}s timeout {health.timeout:g}s retries {health.retries}"
+
+
+def words(values: tuple[str, ...]) -> str:
+    """Return words in one line, those with blanks quoted."""
+    return " ".join(repr(value) if not value or any(c.isspace() for c in value) else value for value in values)
+
+
+def _entries(kind: str, wanted: Mapping[str, str], seen: Mapping[str, str]) -> Iterator[Difference]:
+    for key in sorted({*wanted, *seen}):
+        desired, observed = wanted.get(key, ABSENT), seen.get(key, ABSENT)
+        if desired != observed:
+            yield Difference(kind, key, desired, observed)
+
+
+def _mounts(mounts: tuple[Mount, ...]) -> dict[str, str]:
+    return {m.target: f"{m.kind} {m.source}{' read-only' if m.read_only else ''}" for m in mounts}
+
+
+def _tmpfs(options: ContainerOptions) -> dict[str, str]:
+    return {mount.target: mount.options or PRESENT for mount in options.tmpfs}
+
+
+def _limit(value: float) -> str:
+    return f"{value:g}" if value != int(value) else (str(int(value)) if value else "none")
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001 - turns one flag into text
+    return "true" if value else "false"

@@ -1,0 +1,183 @@
+"""From differences to ordered steps: images, balancer, nodes in batches, what has to go, the final file, the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from provisioner.model.balancer import BalancerConfig
+from provisioner.model.container import NODE_LABEL, SERVICE_LABEL
+from provisioner.model.desired import DesiredNode
+from provisioner.model.drift import Drift
+from provisioner.model.image import Known
+from provisioner.model.observed import ObservedContainer
+from provisioner.model.placement import Node, Slot
+from provisioner.model.plan import Change, Plan, RecordRelease, Step
+from provisioner.model.spec import HealthCheck
+from provisioner.planning.balancer_steps import closing_steps, opening_steps
+from provisioner.planning.departure import departure_steps
+from provisioner.planning.diff import diff, surplus
+from provisioner.planning.image_steps import image_steps
+from provisioner.planning.node_steps import (
+    Leaving,
+    Move,
+    Rota,
+    batch_steps,
+    move,
+    recheck_steps,
+    remove,
+    retire_steps,
+    steps,
+)
+from provisioner.planning.pairing import NodeView, Occupant, view
+from provisioner.planning.scene import Scene, applied_config
+from provisioner.planning.transition import transitional
+
+
+def plan(scene: Scene, release: str | None) -> Plan:
+    """Return the steps from what is to what should be; none where nothing differs.
+
+    `release` names what the fleet will be on; it is left out while an image has still to be made.
+    """
+    rows = tuple(row for row in diff(scene.desired, scene.observed, scene.applied) if _actionable(scene, row))
+    ordered = (*image_steps(scene), *_fleet_steps(scene), *_record(scene, release))
+    unreachable = tuple(host.name for host in scene.observed.unreachable)
+    images = [node.image for node in scene.desired.nodes] + [balancer.image for balancer in scene.desired.balancers]
+    known = all(isinstance(image, Known) for image in images)
+    return Plan(scene.desired.fleet, ordered, changes(rows), release if known else None, unreachable)
+
+
+def _actionable(scene: Scene, row: Drift) -> bool:
+    balancers = {balancer.host for balancer in scene.desired.balancers}
+    return row.drift_class in {"drift", "pending"} and (scene.in_scope(row.host) or row.host in balancers)
+
+
+def _fleet_steps(scene: Scene) -> Iterator[Step]:
+    views = _views(scene)
+    moves = tuple(found for each in views if (found := move(each)) is not None)
+    taken = {each.container.container_id for m in moves for each in (m.outgoing, m.dead) if each}
+    stale = tuple((v, v.leftover) for v in views if v.leftover and v.leftover.container.container_id not in taken)
+    moving = {each.node for each in moves}
+    gone = _gone(scene)
+    config = _config_for(scene)
+    if config is not None:
+        yield from opening_steps(scene, config)
+    yield from _rollout(scene, config, moves)
+    rota = Rota(scene, config)
+    yield from recheck_steps(rota, tuple(each for each in views if str(each.desired.node) not in moving))
+    yield from retire_steps(rota, (*stale, *gone))
+    if config is not None:
+        yield from closing_steps(scene, config)
+    old: Leaving = tuple((each.view, each.outgoing) for each in moves if each.outgoing is not None)
+    yield from _removal((*old, *stale, *gone))
+    yield from departure_steps(scene)
+
+
+def _config_for(scene: Scene) -> BalancerConfig | None:
+    balancers = scene.desired.balancers
+    return transitional(applied_config(scene), balancers[0].config) if balancers else None
+
+
+def _views(scene: Scene) -> tuple[NodeView, ...]:
+    found = []
+    for node in scene.desired.nodes:
+        host = scene.observed.host(node.node.host)
+        if host is not None and scene.in_scope(host.name):
+            found.append(view(scene.desired.fleet, node, host, scene.absent))
+    return tuple(found)
+
+
+def _rollout(scene: Scene, config: BalancerConfig | None, moves: tuple[Move, ...]) -> Iterator[Step]:
+    first: list[Move] = []
+    later: list[Move] = []
+    for each in moves:
+        (later if each.outgoing and each.outgoing.container.running else first).append(each)
+    yield from _batches(scene, config, tuple(first), size=len(first))
+    for _, group in groupby(later, key=lambda each: each.view.desired.node.service):
+        batch = tuple(group)
+        yield from _batches(scene, config, batch, size=batch_size(scene.policy.parallelism, len(batch)))
+
+
+def _batches(scene: Scene, config: BalancerConfig | None, moves: tuple[Move, ...], size: int) -> Iterator[Step]:
+    for start in range(0, len(moves), max(size, 1)):
+        yield from batch_steps(scene, config, moves[start : start + size])
+
+
+def batch_size(parallelism: int | str, nodes: int) -> int:
+    """Return how many of some nodes change together; a share is rounded down, one at the least."""
+    if isinstance(parallelism, int):
+        return max(parallelism, 1)
+    return max(int(parallelism.rstrip("%")) * nodes // 100, 1)
+
+
+def _gone(scene: Scene) -> Leaving:
+    """Return the containers of this fleet that nothing desired accounts for, as leaving occupants of their nodes."""
+    return tuple(
+        (_former(scene, host.name, container), Occupant(_slot(container), container, matches=False))
+        for host in scene.observed.hosts
+        if scene.in_scope(host.name)
+        for container in surplus(scene.desired, host)
+    )
+
+
+def _former(scene: Scene, host: str, container: ObservedContainer) -> NodeView:
+    label = container.labels.get(NODE_LABEL, "")
+    for node in scene.applied.nodes if scene.applied else ():
+        if str(node.node) == label and node.node.host == host:
+            return NodeView(node, None, None)
+    service = container.labels.get(SERVICE_LABEL, "unknown")
+    index = label.rsplit("-", 1)[-1]
+    stand_in = Node(host, service, int(index) if index.isdigit() else 1)
+    return NodeView(_unknown(stand_in, container), None, None)
+
+
+def _unknown(node: Node, container: ObservedContainer) -> DesiredNode:
+    return DesiredNode(node, Known("", container.image_id), container.options, (), None, HealthCheck())
+
+
+def _slot(container: ObservedContainer) -> Slot:
+    return "b" if container.name.endswith(".b") else "a"
+
+
+def _removal(leaving: Leaving) -> Iterator[Step]:
+    yield from steps("remove old containers", (remove(each, old, _why(each)) for each, old in leaving))
+
+
+def _why(each: NodeView) -> str:
+    return "replaced" if each.current else "nothing declares it any more"
+
+
+def _record(scene: Scene, release: str | None) -> Iterator[Step]:
+    wanted = [host for host in scene.desired.hosts if _records(scene, host, release)]
+    if wanted:
+        yield Step("record the release", tuple(RecordRelease(host) for host in wanted))
+
+
+def _records(scene: Scene, name: str, release: str | None) -> bool:
+    host = scene.observed.host(name)
+    if host is None or not (scene.in_scope(name) or name in {each.host for each in scene.desired.balancers}):
+        return False
+    return release is None or all(each.name != release for each in host.releases)
+
+
+def changes(rows: tuple[Drift, ...]) -> tuple[Change, ...]:
+    """Return one line per node or balancer: added, changed or removed, and why."""
+    found = []
+    for (host, node), group in groupby(rows, key=lambda row: (row.host, row.node)):
+        each = tuple(group)
+        found.append(Change(host, node, _kind(each), tuple(_reason(row) for row in each)))
+    return tuple(found)
+
+
+def _kind(rows: tuple[Drift, ...]) -> str:
+    first = rows[0]
+    if first.kind == "container" and not first.key and first.observed == "absent":
+        return "add"
+    if all(row.kind == "container" and row.desired == "absent" for row in rows):
+        return "remove"
+    return "change"
+
+
+def _reason(row: Drift) -> str:
+    what = f"{row.kind} {row.key}".strip()
+    return f"{what}: {row.observed} -> {row.desired} ({row.drift_class})"

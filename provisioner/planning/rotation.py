@@ -1,0 +1,43 @@
+"""The states of the balancer's servers against what they should be at rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from provisioner.model.balancer import BalancerConfig, ServerState
+from provisioner.model.desired import Desired
+from provisioner.model.observed import ObservedBalancer
+from provisioner.planning.fields import ABSENT, PRESENT, Difference
+
+
+def rotation_differences(desired: Desired, config: BalancerConfig, seen: ObservedBalancer) -> Iterator[Difference]:
+    """Yield every server that is missing, too many, not enabled, or at another address or weight than its file says."""
+    states = {(state.backend, state.name): state for state in seen.servers}
+    services = {node.node.service for node in desired.nodes}
+    listed = set()
+    for backend in config.backends:
+        if backend.service not in services:
+            continue
+        for server in backend.servers:
+            listed.add((backend.service, server.name))
+            address = f"{_bracketed(server.address)}:{server.port}"
+            yield from _server(f"{backend.service}/{server.name}", address, states.get((backend.service, server.name)))
+    for key in sorted(set(states) - listed):
+        if key[0] in {backend.service for backend in config.backends}:
+            yield Difference("rotation", "/".join(key), ABSENT, PRESENT)
+
+
+def _server(key: str, address: str, state: ServerState | None) -> Iterator[Difference]:
+    if state is None:
+        yield Difference("rotation", key, PRESENT, ABSENT)
+        return
+    if state.admin != "ready":
+        yield Difference("rotation", key, "ready", state.admin)
+    if state.admin == "ready" and state.weight != 1 and state.health != "down":
+        yield Difference("rotation", f"{key} weight", "1", str(state.weight))
+    if state.address and state.address != address:
+        yield Difference("rotation", f"{key} address", address, state.address)
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

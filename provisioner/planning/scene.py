@@ -1,0 +1,58 @@
+"""All that planning looks at, in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from provisioner.model.balancer import BalancerConfig
+from provisioner.model.desired import Desired, DesiredBalancer
+from provisioner.model.observed import Observed, ObservedContainer, ObservedHost
+from provisioner.model.release import Release
+from provisioner.model.spec import RolloutPolicy
+from provisioner.planning.desire import RenderBalancer
+from provisioner.planning.pairing import unenforceable
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What should be, what is, what the last release wanted, how a change may move.
+
+    `scope` are the hosts whose nodes may change, None for all; `builder` is where images are made: a host's
+    name, or empty for this machine.
+    """
+
+    desired: Desired
+    observed: Observed
+    policy: RolloutPolicy
+    render: RenderBalancer
+    last: Release | None = None
+    scope: frozenset[str] | None = None
+    builder: str = ""
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """Return the limits that some engine of the fleet cannot enforce."""
+        return unenforceable(self.observed)
+
+    def in_scope(self, host: str) -> bool:
+        """Tell whether nodes of a host may change."""
+        return self.scope is None or host in self.scope
+
+    @property
+    def applied(self) -> Desired | None:
+        """Return what the last release wanted."""
+        return self.last.content.desired if self.last else None
+
+    def balancer_container(self, balancer: DesiredBalancer) -> tuple[ObservedHost, ObservedContainer] | None:
+        """Return the container of a balancer and its host, None where there is none."""
+        host = self.observed.host(balancer.host)
+        if host is None:
+            return None
+        found = next((each for each in host.containers if each.name == balancer.name), None)
+        return (host, found) if found else None
+
+
+def applied_config(scene: Scene) -> BalancerConfig | None:
+    """Return the balancer's configuration of the last release."""
+    balancers = scene.applied.balancers if scene.applied else ()
+    return balancers[0].config if balancers else None

@@ -1,0 +1,98 @@
+"""Carries out one action: the closed list of effects, each with the function that has it."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from provisioner.model.plan import (
+    Action,
+    AwaitHealthy,
+    AwaitRunning,
+    BuildImage,
+    ConfigureBalancer,
+    DrainSlot,
+    EnterRotation,
+    FetchImage,
+    HoldSlot,
+    RecordRelease,
+    RemoveContainer,
+    RemoveImage,
+    RemoveVolume,
+    RestSlot,
+    ReviveContainer,
+    ShipImage,
+    StartBalancer,
+    StartNode,
+    StopContainer,
+)
+from provisioner.reconcile import delivery, nodes, rotation
+from provisioner.reconcile.run import Run
+
+
+def perform(action: Action, run: Run) -> str:
+    """Carry an action out; return what a reader cannot know from the plan. Raise ProvisionerError."""
+    match action:
+        case BuildImage():
+            return delivery.build_image(action, run)
+        case FetchImage():
+            return delivery.fetch_image(action, run)
+        case ShipImage():
+            return delivery.ship_image(action, run)
+        case RecordRelease():
+            return delivery.record_release(action, run)
+        case RemoveImage():
+            return delivery.remove_image(action, run)
+        case HoldSlot() | EnterRotation() | DrainSlot() | RestSlot() | ConfigureBalancer():
+            return _rotate(action, run)
+        case _:
+            return _handle_container(action, run)
+
+
+def _rotate(action: HoldSlot | EnterRotation | DrainSlot | RestSlot | ConfigureBalancer, run: Run) -> str:
+    match action:
+        case HoldSlot():
+            return rotation.hold_slot(action, run)
+        case EnterRotation():
+            return rotation.enter_rotation(action, run)
+        case DrainSlot():
+            return rotation.drain_slot(action, run)
+        case RestSlot():
+            return rotation.rest_slot(action, run)
+        case ConfigureBalancer():
+            return rotation.configure_balancer(action, run)
+        case _:
+            assert_never(action)
+
+
+ContainerAction = (
+    StartBalancer
+    | StartNode
+    | ReviveContainer
+    | AwaitHealthy
+    | AwaitRunning
+    | StopContainer
+    | RemoveContainer
+    | RemoveVolume
+)
+
+
+def _handle_container(action: ContainerAction, run: Run) -> str:
+    match action:
+        case StartBalancer():
+            return nodes.start_balancer(action, run)
+        case StartNode():
+            return nodes.start_node(action, run)
+        case ReviveContainer():
+            return nodes.revive_container(action, run)
+        case AwaitHealthy():
+            return nodes.await_healthy(action, run)
+        case AwaitRunning():
+            return nodes.await_running(action, run)
+        case StopContainer():
+            return nodes.stop_container(action, run)
+        case RemoveContainer():
+            return nodes.remove_container(action, run)
+        case RemoveVolume():
+            return nodes.remove_volume(action, run)
+        case _:
+            assert_never(action)

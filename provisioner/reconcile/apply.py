@@ -1,0 +1,130 @@
+"""The whole of `apply`: make what is missing, carry the plan out, look again, and answer for what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from provisioner.errors import InterruptionRefused, ProvisionerError
+from provisioner.model.event import Finished, HostUnreachableSeen, Outcome, PlanMade
+from provisioner.model.plan import BuildImage, FetchImage, Plan, Step
+from provisioner.planning.diff import diff
+from provisioner.reconcile.carry_out import Progressed, Stop, carry_out
+from provisioner.reconcile.prepare import Prepared, Seen, known_images, look, names, plan_again
+from provisioner.reconcile.run import Run
+from provisioner.reconcile.world import Intent, World
+
+FAILED, INCOMPLETE, MIXED, INTERRUPTED = 1, 4, 6, 130
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person allowed, and how he can stop the run."""
+
+    interruption: bool = False
+    stop: Stop = lambda: False
+    approve: Callable[[Plan], bool] = lambda _: True
+
+
+def apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -> Finished:
+    """Bring the fleet to what is wanted and return how it ended, judged by a fresh observation."""
+    began = world.clock.monotonic()
+    for host in prepared.observed.unreachable:
+        world.sink.emit(HostUnreachableSeen(host.name, host.reason, host.hint))
+    finished = _apply(world, intent, prepared, consent)
+    finished = replace(finished, seconds=world.clock.monotonic() - began)
+    world.sink.emit(finished)
+    return finished
+
+
+def _apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -> Finished:
+    if _missing(prepared, intent):
+        message = f"cannot reach {names(prepared.unreachable)}; nothing was changed"
+        return Finished("failed", _on(prepared), INCOMPLETE, message=message)
+    world.sink.emit(PlanMade(prepared.plan))
+    if not prepared.plan.steps:
+        return _unchanged(prepared)
+    _refuse_interruption(prepared.plan, consent)
+    making = tuple(step for step in prepared.plan.steps if _makes(step))
+    run = _run(world, intent, prepared)
+    made = carry_out(making, run, consent.stop)
+    if made.failure or made.stopped:
+        return _ended_early(prepared, made)
+    if making:
+        prepared = _plan_with_images(world, intent, prepared)
+        _refuse_interruption(prepared.plan, consent)
+    done = carry_out(prepared.plan.steps, _run(world, intent, prepared), consent.stop, first=len(making) + 1)
+    if done.failure or done.stopped:
+        return _ended_early(prepared, replace(done, actions=done.actions + made.actions))
+    return _proven(world, intent, prepared, made.actions + done.actions)
+
+
+def _missing(prepared: Prepared, intent: Intent) -> bool:
+    balancers = {balancer.host for balancer in prepared.desired.balancers}
+    return any(
+        intent.scope is None or host.name in intent.scope or host.name in balancers for host in prepared.unreachable
+    )
+
+
+def _unchanged(prepared: Prepared) -> Finished:
+    lost = names(prepared.lost)
+    message = f"nothing to do, but {lost} left the fleet and cannot be reached" if lost else "nothing to do"
+    return Finished("unchanged", _on(prepared), INCOMPLETE if lost else 0, message=message)
+
+
+def _on(prepared: Prepared) -> str | None:
+    return prepared.last.name if prepared.last else None
+
+
+def _refuse_interruption(plan: Plan, consent: Consent) -> None:
+    if plan.interrupts and not consent.interruption:
+        raise InterruptionRefused(
+            f"this would interrupt {'; '.join(plan.interrupts)}",
+            hint="run it again with --allow-interruption when that is acceptable",
+        )
+
+
+def _makes(step: Step) -> bool:
+    return all(isinstance(action, BuildImage | FetchImage) for action in step.actions)
+
+
+def _run(world: World, intent: Intent, prepared: Prepared) -> Run:
+    release = prepared.release
+    if not release.created:
+        release = replace(release, created=world.clock.now())
+    return Run(world, intent.fleet, prepared.hosts, release, intent.inputs)
+
+
+def _plan_with_images(world: World, intent: Intent, prepared: Prepared) -> Prepared:
+    seen = Seen(prepared.observed, prepared.hosts, prepared.last, prepared.lost)
+    ids = known_images(intent, seen, world.builder)
+    return plan_again(intent, seen, ids, world.builder_host)
+
+
+def _ended_early(prepared: Prepared, done: Progressed) -> Finished:
+    if done.stopped:
+        message = "stopped as asked; the same command goes on from here"
+        return Finished("interrupted", _on(prepared), INTERRUPTED, done.actions, message=message)
+    error = done.failure
+    if done.changed:
+        message = f"{error}. The fleet is mixed: `provisioner status` says which node runs what"
+        return Finished("halted", None, MIXED, done.actions, message=message)
+    code = error.exit_code if isinstance(error, ProvisionerError) else FAILED
+    outcome: Outcome = "failed"
+    serves = "what served before still serves"
+    return Finished(outcome, _on(prepared), code, done.actions, message=f"{error}. {serves}")
+
+
+def _proven(world: World, intent: Intent, prepared: Prepared, actions: int) -> Finished:
+    seen = look(world.lookout, intent)
+    rows = diff(prepared.desired, seen.observed, prepared.desired)
+    scope = intent.scope
+    wrong = [row for row in rows if row.drift_class in {"drift", "pending"} and (scope is None or row.host in scope)]
+    if wrong:
+        first = wrong[0]
+        what = f"{first.host} {first.node} {first.kind} {first.key}: {first.observed}, not {first.desired}"
+        return Finished("halted", None, MIXED, actions, message=f"done, but {len(wrong)} differences remain: {what}")
+    if seen.observed.unreachable:
+        lost = names(seen.observed.unreachable)
+        return Finished("paused", prepared.release.name, INCOMPLETE, actions, message=f"done but for {lost}")
+    return Finished("complete", prepared.release.name, 0, actions)

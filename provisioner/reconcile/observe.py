@@ -1,0 +1,100 @@
+"""Looks at the fleet: every host at once, read only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from provisioner.errors import HostError
+from provisioner.model.inventory import Host
+from provisioner.model.observed import HostRoute, Observed, ObservedHost, ObservedRelease, Unreachable
+from provisioner.model.placement import container_name
+from provisioner.model.release import Release
+from provisioner.model.spec import LOAD_BALANCER
+from provisioner.reconcile.world import Lookout
+from provisioner.spec.release import decode_content, decode_routes, digest
+
+ROUTES_LABEL = "provisioner.routes"
+DEPARTED_LABEL = "provisioner.departed"
+CONTENT = "release.json"
+
+
+def observe(lookout: Lookout, fleet: str, hosts: Iterable[Host]) -> Observed:
+    """Return every host as it is now; one that does not answer is a value in the answer, not an exception."""
+    wanted = tuple(hosts)
+    with ThreadPoolExecutor(max(1, min(lookout.forks, len(wanted)))) as pool:
+        seen = tuple(pool.map(lambda host: _observe_one(lookout, fleet, host), wanted))
+    return Observed(
+        tuple(host for host in seen if isinstance(host, ObservedHost)),
+        tuple(host for host in seen if isinstance(host, Unreachable)),
+    )
+
+
+def _observe_one(lookout: Lookout, fleet: str, host: Host) -> ObservedHost | Unreachable:
+    try:
+        reader = lookout.readers.reader(host)
+        seen = reader.observe(fleet)
+        name = container_name(fleet, LOAD_BALANCER, 1, "a")
+        balancer = next((each for each in seen.containers if each.name == name), None)
+        return replace(seen, balancer=lookout.balancers.observe(reader, balancer)) if balancer else seen
+    except HostError as error:
+        return Unreachable(host.name, error.reason, error.hint)
+
+
+def newest_release(observed: Observed) -> tuple[ObservedHost, ObservedRelease] | None:
+    """Return the release with the highest number that any host has, and a host that has it."""
+    found = [(host, release) for host in observed.hosts for release in host.releases]
+    return max(found, key=lambda entry: entry[1].number, default=None)
+
+
+def read_release(lookout: Lookout, observed: Observed, hosts: Mapping[str, Host]) -> Release | None:
+    """Return the last release, read off the first host whose copy is whole; None where no host has any."""
+    top = newest_release(observed)
+    if top is None:
+        return None
+    number = top[1].number
+    for host in observed.hosts:
+        for found in host.releases:
+            if (
+                found.number == number
+                and host.name in hosts
+                and (release := _read(lookout, hosts[host.name], host, found))
+            ):
+                return release
+    return None
+
+
+def _read(lookout: Lookout, host: Host, seen: ObservedHost, found: ObservedRelease) -> Release | None:
+    content = lookout.readers.releases(host).release(found.reference).get(CONTENT)
+    if content is None or digest(content) != found.digest:
+        return None
+    labels = next((image.labels for image in seen.images if image.image_id == found.image_id), {})
+    return Release(
+        number=found.number,
+        digest=found.digest,
+        content=decode_content(content),
+        created=found.created,
+        author=found.author,
+        commit=found.commit,
+        routes=decode_routes(labels.get(ROUTES_LABEL, "[]")),
+        departed=decode_routes(labels.get(DEPARTED_LABEL, "[]")),
+    )
+
+
+def departed_hosts(release: Release | None, present: Iterable[str], inventory: Mapping[str, Host]) -> tuple[Host, ...]:
+    """Return the hosts that carried the fleet and are not asked for any more."""
+    if release is None:
+        return ()
+    here = set(present)
+    routes = {route.name: route for route in (*release.departed, *release.routes)}
+    names = dict.fromkeys((*release.content.desired.hosts, *(route.name for route in release.departed)))
+    return tuple(_host(name, routes.get(name), inventory) for name in names if name not in here)
+
+
+def _host(name: str, route: HostRoute | None, inventory: Mapping[str, Host]) -> Host:
+    if name in inventory:
+        return inventory[name]
+    if route is None:
+        return Host(name, name)
+    return Host(name, route.address, route.port, route.user, private_address=route.address)

@@ -1,0 +1,150 @@
+"""Brings wish and observation together into a plan; moves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from provisioner.model.desired import Desired
+from provisioner.model.drift import Drift
+from provisioner.model.inventory import Host
+from provisioner.model.observed import HostRoute, Observed, Unreachable
+from provisioner.model.plan import Plan
+from provisioner.model.release import Release, ReleaseContent
+from provisioner.planning.diff import diff
+from provisioner.planning.rollout import plan
+from provisioner.planning.scene import Scene
+from provisioner.ports import Builder
+from provisioner.reconcile.observe import departed_hosts, observe, read_release
+from provisioner.reconcile.world import Intent, Lookout
+from provisioner.spec.release import digest, encode_content
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was seen, what should be, and the steps between them.
+
+    `hosts` are all hosts that were looked at; `lost` those that left the fleet and could not be reached.
+    """
+
+    observed: Observed
+    desired: Desired
+    release: Release
+    last: Release | None
+    plan: Plan
+    hosts: Mapping[str, Host]
+    ids: Mapping[str, str]
+    lost: tuple[Unreachable, ...] = ()
+
+    @property
+    def unreachable(self) -> tuple[Unreachable, ...]:
+        """Return the hosts the fleet needs and that could not be observed."""
+        gone = {host.name for host in self.lost}
+        return tuple(host for host in self.observed.unreachable if host.name not in gone)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look at the fleet: its own hosts, those that left it, and the last release."""
+
+    observed: Observed
+    hosts: Mapping[str, Host]
+    last: Release | None
+    lost: tuple[Unreachable, ...] = ()
+
+
+def look(lookout: Lookout, intent: Intent) -> Seen:
+    """Observe the fleet's hosts, read its last release, then observe the hosts that have left it since."""
+    observed = observe(lookout, intent.fleet, intent.hosts.values())
+    last = read_release(lookout, observed, intent.hosts)
+    left = [host for host in departed_hosts(last, intent.hosts, intent.inventory) if host.name not in intent.forget]
+    if not left:
+        return Seen(observed, intent.hosts, last)
+    former = observe(lookout, intent.fleet, left)
+    together = Observed((*observed.hosts, *former.hosts), (*observed.unreachable, *former.unreachable))
+    return Seen(together, {**intent.hosts, **{host.name: host for host in left}}, last, former.unreachable)
+
+
+def prepare(lookout: Lookout, intent: Intent, builder: Builder | None, builder_host: str = "") -> Prepared:
+    """Return the plan from what is to what is wanted."""
+    seen = look(lookout, intent)
+    return plan_again(intent, seen, known_images(intent, seen, builder), builder_host)
+
+
+def plan_again(intent: Intent, seen: Seen, ids: Mapping[str, str], builder_host: str = "") -> Prepared:
+    """Return the plan for image ids that are known by now."""
+    desired = intent.desire(ids)
+    release = _release(intent, desired, seen)
+    scene = Scene(desired, seen.observed, intent.policy, intent.render, seen.last, intent.scope, builder_host)
+    steps = plan(scene, release.name)
+    return Prepared(seen.observed, desired, release, seen.last, steps, seen.hosts, ids, seen.lost)
+
+
+def known_images(intent: Intent, seen: Seen, builder: Builder | None) -> dict[str, str]:
+    """Return the ids of the wanted images as far as release, hosts and building engine know them."""
+    names = (*intent.tags.values(), *intent.references)
+    found = {name: _known_id(name, seen, builder) for name in names}
+    return {name: image_id for name, image_id in found.items() if image_id}
+
+
+def _known_id(name: str, seen: Seen, builder: Builder | None) -> str:
+    images = [image for host in seen.observed.hosts for image in host.images]
+    recorded = seen.last.content.desired.images.get(name, "") if seen.last else ""
+    if recorded and any(image.image_id == recorded for image in images):
+        return recorded
+    tagged = next((image.image_id for image in images if name in image.tags and name.startswith("provisioner/")), "")
+    if tagged or builder is None:
+        return tagged
+    facts = builder.find(recorded or name) or builder.find(name)
+    return facts.image_id if facts else ""
+
+
+def _release(intent: Intent, desired: Desired, seen: Seen) -> Release:
+    content = ReleaseContent(desired, intent.files)
+    identity = digest(encode_content(content))
+    if seen.last is not None and seen.last.digest == identity and not _departures_changed(seen):
+        return seen.last
+    top = max((release.number for host in seen.observed.hosts for release in host.releases), default=0)
+    routes = tuple(host.route for host in seen.observed.hosts if host.name in desired.hosts)
+    return Release(
+        number=top + 1,
+        digest=identity,
+        content=content,
+        author=intent.author,
+        commit=intent.commit,
+        routes=routes,
+        departed=tuple(_lost_route(host.name, seen) for host in seen.lost),
+    )
+
+
+def _departures_changed(seen: Seen) -> bool:
+    before = {route.name for route in seen.last.departed} if seen.last else set()
+    return before != {host.name for host in seen.lost}
+
+
+def _lost_route(name: str, seen: Seen) -> HostRoute:
+    routes = {route.name: route for route in (*seen.last.departed, *seen.last.routes)} if seen.last else {}
+    host = seen.hosts[name]
+    return routes.get(name) or HostRoute(name, host.address, host.port or 22, host.user or "")
+
+
+def drift(lookout: Lookout, intent: Intent) -> tuple[Prepared, tuple[Drift, ...]]:
+    """Return every difference between the wish and what is; needs nothing that could change a host."""
+    prepared = prepare(lookout, intent, None)
+    applied = prepared.last.content.desired if prepared.last else None
+    return prepared, diff(prepared.desired, _within(prepared.observed, intent.scope), applied)
+
+
+def _within(observed: Observed, scope: frozenset[str] | None) -> Observed:
+    if scope is None:
+        return observed
+    return replace(
+        observed,
+        hosts=tuple(host for host in observed.hosts if host.name in scope),
+        unreachable=tuple(host for host in observed.unreachable if host.name in scope),
+    )
+
+
+def names(hosts: Iterable[Unreachable]) -> str:
+    """Return the names of hosts in one line."""
+    return ", ".join(host.name for host in hosts)

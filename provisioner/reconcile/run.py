@@ -1,0 +1,101 @@
+"""One run over the fleet: what every action of it needs to know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from provisioner.errors import BalancerRefused, EngineRefused
+from provisioner.model.balancer import ServerState
+from provisioner.model.container import (
+    EPOCH_LABEL,
+    FLEET_LABEL,
+    KIND_LABEL,
+    NODE_LABEL,
+    RELEASE_LABEL,
+    SERVICE_LABEL,
+    SLOT_LABEL,
+)
+from provisioner.model.event import ActionProgress
+from provisioner.model.image import BuildInputs, ImageTarget, Known
+from provisioner.model.inventory import Host
+from provisioner.model.observed import ObservedContainer
+from provisioner.model.placement import container_name
+from provisioner.model.plan import Action
+from provisioner.model.release import Release
+from provisioner.model.spec import LOAD_BALANCER
+from provisioner.ports import Balancer, HostHands, Progress
+from provisioner.reconcile.world import World
+
+EPOCH = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A world, the hosts by name, the release the fleet is going to, and what images are made from."""
+
+    world: World
+    fleet: str
+    hosts: Mapping[str, Host]
+    release: Release
+    inputs: Mapping[str, BuildInputs] = field(default_factory=dict)
+    created: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Ids of the containers this run made, by host and name: what it may take back."""
+
+    def hands(self, host: str) -> HostHands:
+        """Return what changes a host."""
+        return self.world.hosts.hands(self.hosts[host])
+
+    def progress(self, action: Action) -> Progress:
+        """Return what an action tells how far it is."""
+
+        def tell(text: str, done: int, total: int) -> None:
+            self.world.sink.emit(ActionProgress(action, text, done, total))
+
+        return tell
+
+    def labels(self, node: str, service: str, slot: str) -> dict[str, str]:
+        """Return the labels of a container of ours."""
+        return {
+            FLEET_LABEL: self.fleet,
+            SERVICE_LABEL: service,
+            NODE_LABEL: node,
+            SLOT_LABEL: slot,
+            RELEASE_LABEL: self.release.name,
+            EPOCH_LABEL: EPOCH,
+            KIND_LABEL: "node",
+        }
+
+    @contextmanager
+    def balancer(self, host: str) -> Iterator[Balancer]:
+        """Lend the running balancer of a host."""
+        hands = self.hands(host)
+        container = self.container(host, container_name(self.fleet, LOAD_BALANCER, 1, "a"))
+        if not container.running:
+            raise BalancerRefused(host, f"its balancer is {container.state}", hint="run apply again to bring it back")
+        with self.world.balancers.on(host, hands.shell, container.container_id) as balancer:
+            yield balancer
+
+    def container(self, host: str, name: str) -> ObservedContainer:
+        """Return a container that has to be there."""
+        found = self.hands(host).reader.container(name)
+        if found is None:
+            raise EngineRefused(host, f"container {name} is not there any more", status=404)
+        return found
+
+
+def known_id(image: ImageTarget) -> str:
+    """Return the id of an image that is known by the time a plan is carried out."""
+    if not isinstance(image, Known):
+        raise TypeError(f"{image} has to be made before it can be used")
+    return image.image_id
+
+
+def states(balancer: Balancer, host: str, backend: str, servers: tuple[str, ...]) -> tuple[ServerState, ...]:
+    """Return the states of some servers, every one of which has to be listed."""
+    listed = {each.name: each for each in balancer.report().servers if each.backend == backend}
+    missing = [name for name in servers if name not in listed]
+    if missing:
+        raise BalancerRefused(host, f"the running balancer does not list {backend}/{missing[0]}")
+    return tuple(listed[name] for name in servers)

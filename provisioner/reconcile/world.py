@@ -1,0 +1,66 @@
+"""What the conductor is lent: ports, bundled for one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from provisioner.model.desired import Desired
+from provisioner.model.image import BuildInputs, RenderedFile
+from provisioner.model.inventory import Host
+from provisioner.model.spec import RolloutPolicy
+from provisioner.planning.desire import RenderBalancer
+from provisioner.ports import Balancers, Builder, Clock, EventSink, Hosts, Readers, Shipper
+
+
+@dataclass(frozen=True, slots=True)
+class Lookout:
+    """All that observing needs, and nothing that could change a host. `forks` hosts are looked at together."""
+
+    readers: Readers
+    balancers: Balancers
+    forks: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that a run may use. `builder` is None where this machine has no engine and no host could stand in."""
+
+    hosts: Hosts
+    balancers: Balancers
+    shipper: Shipper
+    clock: Clock
+    sink: EventSink
+    builder: Builder | None = None
+    builder_host: str = ""
+    forks: int = 10
+
+    @property
+    def lookout(self) -> Lookout:
+        """Return the part that only observes."""
+        return Lookout(self.hosts, self.balancers, self.forks)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the user wants, before anything was observed.
+
+    `desire` gives the desired fleet for the image ids known so far; `tags` are the tags of images that are
+    built, by service; `references` the names of those that are fetched; `inputs` what a tag is built from.
+    `hosts` carry the fleet, `inventory` are all there are; `scope` those whose nodes may change, None for all.
+    """
+
+    fleet: str
+    hosts: Mapping[str, Host]
+    desire: Callable[[Mapping[str, str]], Desired]
+    render: RenderBalancer
+    policy: RolloutPolicy
+    tags: Mapping[str, str] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+    inputs: Mapping[str, BuildInputs] = field(default_factory=dict)
+    files: tuple[RenderedFile, ...] = ()
+    inventory: Mapping[str, Host] = field(default_factory=dict)
+    scope: frozenset[str] | None = None
+    forget: frozenset[str] = frozenset()
+    author: str = ""
+    commit: str = ""
