@@ -6,7 +6,8 @@
     ├── HostError                    something about one host
     │   ├── HostUnreachable          exit 4: no connection, no login, or no trust
     │   ├── EngineUnavailable        exit 4: connected, but no Docker Engine that answers us
-    │   └── EngineRefused            the engine answered with an error
+    │   ├── EngineRefused            the engine answered with an error
+    │   └── AddressUnknown           the host has no interface with the address the inventory gives it
     ├── BuildFailed                  an image could not be built; carries the instruction and its output
     ├── ImageMissing                 nobody we may ask has the image
     ├── ShippingFailed               an image did not arrive, or arrived as another one
@@ -97,6 +98,10 @@ class EngineRefused(HostError):
     def __init__(self, host: str, message: str, *, status: int = 0, hint: str = "") -> None:
         super().__init__(host, message, hint=hint)
         self.status = status
+
+
+class AddressUnknown(HostError):
+    """The host has no interface with the private address that the inventory gives it."""
 
 
 class BuildFailed(ProvisionerError):

@@ -10,7 +10,7 @@ import typer
 
 from provisioner import __version__
 from provisioner.cli import apply, build, destroy, doctor, drift, lab, plan, render, schema, status, trust, validate
-from provisioner.cli.options import Common, takes_common
+from provisioner.cli.options import Common, Door, door, takes_common
 from provisioner.errors import ProvisionerError
 
 USAGE, INTERRUPTED, BROKEN_PIPE = 64, 130, 141
@@ -36,9 +36,9 @@ VersionOption = Annotated[bool, typer.Option("--version", callback=_version, is_
 
 @app.callback()
 @takes_common
-def everything(context: typer.Context, common: Common, *, version: VersionOption = False) -> int:  # noqa: ARG001
+def everything(context: typer.Context, common: Common, *, version: VersionOption = False) -> int:
     """Keep the options that stand before the verb."""
-    context.obj = common
+    door(context).common = common
     return 0
 
 
@@ -69,12 +69,13 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; an error of ours is shown, never a traceback."""
+    kept = Door()
     try:
-        return int(app(args=arguments, prog_name="provisioner", standalone_mode=False) or 0)
+        return int(app(args=arguments, prog_name="provisioner", standalone_mode=False, obj=kept) or 0)
     except ProvisionerError as error:
-        return _explain(error, arguments)
+        return _explain(error, kept, arguments)
     except typer.TyperException as error:
-        error.show()
+        typer.echo(f"error: {error.message}", err=True)
         return USAGE if error.exit_code == 2 else error.exit_code  # noqa: PLR2004 - what typer means by usage
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted; the same command goes on from here", err=True)
@@ -82,10 +83,15 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    finally:
+        if kept.view is not None:
+            kept.view.close()
 
 
-def _explain(error: ProvisionerError, arguments: list[str]) -> int:
-    from provisioner.cli.screen import open_view  # noqa: PLC0415 - views are not needed for --help
+def _explain(error: ProvisionerError, kept: Door, arguments: list[str]) -> int:
+    from provisioner.cli.screen import choose  # views are not needed for --help
 
-    open_view(Common(json="--json" in arguments, no_color="--no-color" in arguments)).error(error)
+    view = kept.view or choose(Common(json="--json" in arguments, no_color="--no-color" in arguments))
+    view.close()
+    view.error(error)
     return error.exit_code

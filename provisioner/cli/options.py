@@ -6,11 +6,12 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-P = ParamSpec("P")
+if TYPE_CHECKING:
+    from provisioner.views.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,19 @@ class Common:
     no_input: bool | None = None
 
 
+@dataclass(slots=True)
+class Door:
+    """What one run of the command line keeps: the options before the verb, and the view once it is chosen."""
+
+    common: Common = Common()
+    view: View | None = None
+
+
 OPTIONS: dict[str, Any] = {
     "file": Annotated[str | None, typer.Option("--file", "-f", help="The spec. [default: fleet.yaml]", metavar="FILE")],
-    "env": Annotated[str | None, typer.Option("--env", "-e", help="The environment: picks the inventory.", metavar="ENV")],
+    "env": Annotated[
+        str | None, typer.Option("--env", "-e", help="The environment: picks the inventory.", metavar="ENV")
+    ],
     "inventory": Annotated[
         str | None, typer.Option("--inventory", "-i", help="The inventory. [default: inventories/]", metavar="FILE")
     ],
@@ -45,7 +56,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def takes_common(verb: Callable[Concatenate[typer.Context, Common, P], int]) -> Callable[..., int]:
+def takes_common(verb: Callable[..., int]) -> Callable[..., int]:
     """Give a verb the common options; what stands after the verb wins over what stands before it."""
     inner = inspect.signature(verb, eval_str=True)
     own = [parameter for name, parameter in inner.parameters.items() if name != "common"]
@@ -55,14 +66,21 @@ def takes_common(verb: Callable[Concatenate[typer.Context, Common, P], int]) -> 
     ]
 
     @functools.wraps(verb)
-    def with_common(context: typer.Context, /, **given: Any) -> int:
+    def with_common(**given: Any) -> int:
+        context: typer.Context = given.pop("context")
         mine = {name: given.pop(name) for name in OPTIONS}
-        return verb(context, merge(context.obj or Common(), mine), **given)
+        return verb(context, merge(door(context).common, mine), **given)
 
     own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
     with_common.__signature__ = inspect.Signature([*own, *added], return_annotation=int)  # type: ignore[attr-defined]
     with_common.__annotations__ = {each.name: each.annotation for each in (*own, *added)}
     return with_common
+
+
+def door(context: typer.Context) -> Door:
+    """Return what this run keeps."""
+    kept = context.find_root().obj
+    return kept if isinstance(kept, Door) else Door()
 
 
 def merge(before: Common, given: dict[str, Any]) -> Common:

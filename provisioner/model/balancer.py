@@ -60,7 +60,7 @@ class BalancerConfig:
 class ServerState:
     """A server as the running balancer reports it.
 
-    `health` is what its checks say; `checked` tells whether a check has really run since the state was set;
+    `health` is what its checks say, `unchecked` in maintenance and before the first one ran;
     `check` is the last result's code (`L7OK`, `L4CON`, …); `sessions` counts current ones, `weight` is effective.
     """
 

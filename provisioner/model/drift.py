@@ -33,3 +33,12 @@ class DriftSummary:
     nodes: int
     drifted: int
     unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """Every difference that was found, and the counts."""
+
+    fleet: str
+    rows: tuple[Drift, ...]
+    summary: DriftSummary

@@ -23,7 +23,7 @@ class Consent:
 
     interruption: bool = False
     stop: Stop = lambda: False
-    approve: Callable[[Plan], bool] = lambda _: True
+    approve: Callable[[], bool] = lambda: True
 
 
 def apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -> Finished:
@@ -45,6 +45,8 @@ def _apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -
     if not prepared.plan.steps:
         return _unchanged(prepared)
     _refuse_interruption(prepared.plan, consent)
+    if not consent.approve():
+        return Finished("unchanged", _on(prepared), FAILED, message="not agreed; nothing was changed")
     making = tuple(step for step in prepared.plan.steps if _makes(step))
     run = _run(world, intent, prepared)
     made = carry_out(making, run, consent.stop)
@@ -111,8 +113,7 @@ def _ended_early(prepared: Prepared, done: Progressed) -> Finished:
         return Finished("halted", None, MIXED, done.actions, message=message)
     code = error.exit_code if isinstance(error, ProvisionerError) else FAILED
     outcome: Outcome = "failed"
-    serves = "what served before still serves"
-    return Finished(outcome, _on(prepared), code, done.actions, message=f"{error}. {serves}")
+    return Finished(outcome, _on(prepared), code, done.actions, message=f"{error}. What served before still serves")
 
 
 def _proven(world: World, intent: Intent, prepared: Prepared, actions: int) -> Finished:

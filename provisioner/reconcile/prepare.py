@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from provisioner.model.desired import Desired
-from provisioner.model.drift import Drift
+from provisioner.model.drift import DriftReport, DriftSummary
 from provisioner.model.inventory import Host
 from provisioner.model.observed import HostRoute, Observed, Unreachable
 from provisioner.model.plan import Plan
 from provisioner.model.release import Release, ReleaseContent
+from provisioner.planning.addresses import refuse_foreign_addresses
 from provisioner.planning.diff import diff
 from provisioner.planning.rollout import plan
 from provisioner.planning.scene import Scene
@@ -74,6 +75,7 @@ def prepare(lookout: Lookout, intent: Intent, builder: Builder | None, builder_h
 def plan_again(intent: Intent, seen: Seen, ids: Mapping[str, str], builder_host: str = "") -> Prepared:
     """Return the plan for image ids that are known by now."""
     desired = intent.desire(ids)
+    refuse_foreign_addresses(desired, seen.observed, seen.hosts)
     release = _release(intent, desired, seen)
     scene = Scene(desired, seen.observed, intent.policy, intent.render, seen.last, intent.scope, builder_host)
     steps = plan(scene, release.name)
@@ -128,11 +130,19 @@ def _lost_route(name: str, seen: Seen) -> HostRoute:
     return routes.get(name) or HostRoute(name, host.address, host.port or 22, host.user or "")
 
 
-def drift(lookout: Lookout, intent: Intent) -> tuple[Prepared, tuple[Drift, ...]]:
+def drift(lookout: Lookout, intent: Intent) -> DriftReport:
     """Return every difference between the wish and what is; needs nothing that could change a host."""
     prepared = prepare(lookout, intent, None)
-    applied = prepared.last.content.desired if prepared.last else None
-    return prepared, diff(prepared.desired, _within(prepared.observed, intent.scope), applied)
+    last, seen = prepared.last, _within(prepared.observed, intent.scope)
+    rows = diff(prepared.desired, seen, last.content.desired if last else None)
+    nodes = [node for node in prepared.desired.nodes if intent.scope is None or node.node.host in intent.scope]
+    summary = DriftSummary(
+        hosts=len(seen.hosts) + len(seen.unreachable),
+        nodes=len(nodes),
+        drifted=len({row.node for row in rows if row.node}),
+        unknown=len(seen.unreachable),
+    )
+    return DriftReport(intent.fleet, rows, summary)
 
 
 def _within(observed: Observed, scope: frozenset[str] | None) -> Observed:

@@ -1,0 +1,50 @@
+# `make demo` shows it work, `make check` is for every commit, `make test` is everything.
+
+export PIP_CACHE_DIR := $(CURDIR)/.provisioner/pip
+export XDG_CACHE_HOME := $(CURDIR)/.provisioner/cache
+
+.PHONY: help venv engine check test demo demo-down clean-lab clean
+
+help:
+	@echo 'make demo       a lab on this machine, a fleet on it, its page'
+	@echo 'make demo-down  removes all of that again'
+	@echo 'make check      lint, types, floors, fast tests (under a minute)'
+	@echo 'make test       everything, on a real lab'
+	@echo 'make clean-lab  removes the lab and leaves the engine'
+	@echo 'make clean      removes what checks and tests leave in the checkout'
+
+# Stamps, so that a second run installs nothing.
+.venv/.runs: pyproject.toml .ci/venv
+	@.ci/venv
+	@touch $@
+
+.venv/.develops: pyproject.toml .ci/venv
+	@.ci/venv dev
+	@touch .venv/.runs $@
+
+venv: .venv/.develops
+
+engine:
+	@.ci/engine start
+
+check: .venv/.develops
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/pytest -q -m 'not lab and not engine' -n auto
+
+test: .venv/.develops engine
+	.venv/bin/pytest
+
+demo: .venv/.runs engine
+	@.ci/demo up
+
+demo-down:
+	@.ci/demo down
+
+clean-lab: .venv/.runs
+	@.venv/bin/provisioner lab down
+
+clean:
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

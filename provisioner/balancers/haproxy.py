@@ -1,0 +1,117 @@
+"""HAProxy in a container: observed by the page it serves, changed through its admin socket and its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from provisioner.balancers.reload import CONFIG, FileChange, running_digest
+from provisioner.balancers.session import AdminSession
+from provisioner.balancers.stats import servers_from_csv, tracked_servers, with_admin_states
+from provisioner.errors import BalancerRefused, EngineRefused
+from provisioner.model.balancer import AdminState, ServerState
+from provisioner.model.observed import ObservedBalancer, ObservedContainer
+from provisioner.ports import Clock, ContainerShell, HostReader
+
+PAGE_PORT = 8404
+STATISTICS = "/stats;csv"
+DIGEST = "/cfg"
+
+
+class HaproxyBalancers:
+    """Knows HAProxy, as the template of its image and of its file set it up."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def observe(self, reader: HostReader, container: ObservedContainer) -> ObservedBalancer:
+        """Read the balancer in that container, without an exec and without a change.
+
+        Its page does not tell a drained server that fails its checks from one that only fails them: such a
+        server is given as ready and down. `Balancer.report` knows.
+        """
+        file = reader.file(container.container_id, CONFIG)
+        text = None if file is None else file.decode(errors="replace")
+        if not container.running:
+            return ObservedBalancer(container.container_id, text, "")
+        try:
+            digest = reader.page(container.container_id, PAGE_PORT, DIGEST).decode(errors="replace").strip()
+            statistics = reader.page(container.container_id, PAGE_PORT, STATISTICS).decode(errors="replace")
+        except EngineRefused:  # nobody listens there: no worker of ours runs, which is what the empty digest says
+            return ObservedBalancer(container.container_id, text, "")
+        return ObservedBalancer(container.container_id, text, digest, servers_from_csv(statistics))
+
+    @contextmanager
+    def on(self, host: str, shell: ContainerShell, container_id: str) -> Iterator[HaproxyBalancer]:
+        """Lend the balancer in that container for one action."""
+        balancer = HaproxyBalancer(host, shell, container_id, self._clock)
+        try:
+            yield balancer
+        finally:
+            balancer.close()
+
+
+class HaproxyBalancer:
+    """One running HAProxy, lent for one action."""
+
+    def __init__(self, host: str, shell: ContainerShell, container_id: str, clock: Clock) -> None:
+        self._host = host
+        self._shell = shell
+        self._container = container_id
+        self._clock = clock
+        self._session = AdminSession(host, shell, container_id)
+
+    def report(self) -> ObservedBalancer:
+        """Return the digest of the file its running worker parsed, and every server as that worker sees it."""
+        try:
+            file = self._shell.get(self._container, CONFIG)
+        except EngineRefused as error:
+            raise BalancerRefused(self._host, f"its file cannot be read: {error.reason}") from error
+        text = None if file is None else file.decode(errors="replace")
+        return ObservedBalancer(self._container, text, running_digest(self._session), self._servers())
+
+    def configure(self, text: str, digest: str) -> None:
+        """Give it another file without losing a request, and wait until only workers of that file serve."""
+        FileChange(self._host, self._shell, self._container, self._clock, self._session).carry_out(text, digest)
+
+    def set_state(self, backend: str, servers: tuple[str, ...], state: AdminState) -> None:
+        """Set the administrative state of servers, and see it set."""
+        for server in servers:
+            self._session.order(f"set server {backend}/{server} state {state}")
+        for seen in self._listed(backend, servers):
+            if seen.admin != state:
+                raise BalancerRefused(self._host, f"{backend}/{seen.name} was set to {state} and is in {seen.admin}")
+
+    def distrust(self, backend: str, servers: tuple[str, ...]) -> None:
+        """Take servers for down until their next own check, whatever the last one said.
+
+        HAProxy ignores this in maintenance, where no check runs: that is refused.
+        """
+        tracked = tracked_servers(self._statistics())
+        for seen in self._listed(backend, servers):
+            if seen.admin == "maint":
+                raise BalancerRefused(self._host, f"{backend}/{seen.name} is in maintenance: nothing checks it there")
+            judge, name = tracked.get((backend, seen.name), (backend, seen.name))
+            self._session.order(f"set server {judge}/{name} health down")
+
+    def cut_sessions(self, backend: str, servers: tuple[str, ...]) -> None:
+        """Close every session of servers."""
+        for server in servers:
+            self._session.order(f"shutdown sessions server {backend}/{server}")
+
+    def close(self) -> None:
+        """Give back the channel it used."""
+        self._session.close()
+
+    def _servers(self) -> tuple[ServerState, ...]:
+        return with_admin_states(servers_from_csv(self._statistics()), self._session.ask("show servers state"))
+
+    def _statistics(self) -> str:
+        return self._session.ask("show stat -1 4 -1")
+
+    def _listed(self, backend: str, servers: tuple[str, ...]) -> tuple[ServerState, ...]:
+        found = {seen.name: seen for seen in self._servers() if seen.backend == backend}
+        missing = [name for name in servers if name not in found]
+        if missing:
+            raise BalancerRefused(self._host, f"the running balancer lists no server {backend}/{missing[0]}")
+        return tuple(found[name] for name in servers)

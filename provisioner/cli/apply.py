@@ -1,0 +1,41 @@
+"""`provisioner apply`: bring the fleet to what the spec says."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from provisioner.cli.consent import confirmed, stop_on_interrupt
+from provisioner.cli.options import Common, takes_common
+from provisioner.cli.screen import may_ask, open_view, settings
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Interrupt = Annotated[bool, typer.Option("--allow-interruption", help="Allow steps that clients would notice.")]
+Forget = Annotated[
+    list[str] | None, typer.Option("--forget", help="A host that left the fleet and will never answer.", metavar="HOST")
+]
+
+
+@takes_common
+def apply(
+    context: typer.Context,
+    common: Common,
+    *,
+    yes: Yes = False,
+    allow_interruption: Interrupt = False,
+    forget: Forget = None,
+) -> int:
+    """Bring the fleet to what the spec says, and prove it."""
+    from provisioner import wiring
+    from provisioner.reconcile.apply import Consent
+    from provisioner.reconcile.apply import apply as carry_out
+    from provisioner.reconcile.prepare import prepare
+
+    view, chosen = open_view(context, common, run=True), settings(common)
+    declared = wiring.declare(chosen)
+    intent = wiring.intend(chosen, declared, forget=frozenset(forget or ()))
+    with wiring.open_world(chosen, declared, view) as world, stop_on_interrupt() as stop:
+        prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
+        consent = Consent(allow_interruption, stop, lambda: confirmed(yes=yes, may_ask=may_ask(common)))
+        return carry_out(world, intent, prepared, consent).exit_code

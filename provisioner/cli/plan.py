@@ -1,0 +1,31 @@
+"""`provisioner plan`: what would happen, host by host, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from provisioner.cli.options import Common, takes_common
+from provisioner.cli.screen import open_view, settings
+
+INCOMPLETE, CHANGES = 4, 2
+
+Detailed = Annotated[bool, typer.Option("--detailed-exitcode", help="Exit 2 when there is something to do.")]
+
+
+@takes_common
+def plan(context: typer.Context, common: Common, *, detailed_exitcode: Detailed = False) -> int:
+    """Show what apply would do, host by host, and why."""
+    from provisioner import wiring
+    from provisioner.reconcile.prepare import prepare
+
+    view, chosen = open_view(context, common), settings(common)
+    declared = wiring.declare(chosen)
+    intent = wiring.intend(chosen, declared)
+    with wiring.open_world(chosen, declared, view) as world:
+        prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
+    view.plan(prepared.plan, prepared.observed.unreachable)
+    if prepared.observed.unreachable:
+        return INCOMPLETE
+    return CHANGES if detailed_exitcode and prepared.plan.steps else 0

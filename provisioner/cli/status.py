@@ -1,0 +1,26 @@
+"""`provisioner status`: what runs where, and whether it is the same everywhere."""
+
+from __future__ import annotations
+
+import typer
+
+from provisioner.cli.options import Common, takes_common
+from provisioner.cli.screen import open_view, settings
+
+INCOMPLETE, DIFFERS = 4, 2
+
+
+@takes_common
+def status(context: typer.Context, common: Common) -> int:
+    """Show every node: what it runs, how it is, and whether all are equal."""
+    from provisioner import wiring
+    from provisioner.reconcile.survey import survey
+
+    view, chosen = open_view(context, common), settings(common)
+    declared = wiring.declare(chosen)
+    with wiring.open_lookout(chosen, declared) as lookout:
+        found = survey(lookout, wiring.intend(chosen, declared))
+    view.status(found)
+    if any(not host.reachable for host in found.hosts):
+        return INCOMPLETE
+    return 0 if found.uniform else DIFFERS

@@ -1,0 +1,181 @@
+"""Lends hosts: one connection each, made at the first need and kept until closed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import docker
+
+from provisioner.errors import HostError
+from provisioner.hosts.containers import EngineContainers
+from provisioner.hosts.engine import Engine
+from provisioner.hosts.image_lookup import ImageLookup
+from provisioner.hosts.images import EngineImages
+from provisioner.hosts.known_hosts import HostKey, record
+from provisioner.hosts.observe import EngineReader, Sight
+from provisioner.hosts.releases import ReleaseImages
+from provisioner.hosts.routes import DEFAULT_SOCKET, find_route
+from provisioner.hosts.shell import EngineShell
+from provisioner.hosts.this_machine import LocalConnection, find_local_route
+from provisioner.hosts.timeouts import Timeouts
+from provisioner.hosts.ways import Ways
+from provisioner.model.inventory import Host
+
+SOCKET_VARIABLE = "docker_socket"
+"""The host variable that names an engine's socket where it is not the usual one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSettings:
+    """What reaching hosts takes: our own known_hosts file, the user's environment and SSH configuration, patience.
+
+    Without `ssh_config` it is the user's usual one.
+    """
+
+    known_hosts: Path
+    environment: Mapping[str, str]
+    ssh_config: Path | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedKey:
+    """The key that a host, or the jump host before it, shows; `place` is the name it is recorded under."""
+
+    host: str
+    place: str
+    key: HostKey
+
+    @property
+    def kind(self) -> str:
+        """Return the key's type: `ssh-ed25519`."""
+        return self.key.kind
+
+    @property
+    def fingerprint(self) -> str:
+        """Return `SHA256:…`."""
+        return self.key.fingerprint
+
+
+def project_known_hosts(inventory: Path) -> Path:
+    """Return the known_hosts file that belongs to an inventory, the only one we write to."""
+    stem = inventory.name.removesuffix(".yaml").removesuffix(".yml")
+    return inventory.with_name(f"{stem}.known_hosts")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineHands:
+    """All that changes one host, over one connection."""
+
+    reader: EngineReader
+    containers: EngineContainers
+    shell: EngineShell
+    images: EngineImages
+
+
+@dataclass(frozen=True, slots=True)
+class _Lent:
+    """What is kept of a host until everything is closed."""
+
+    sight: Sight
+    hands: EngineHands
+    releases: ReleaseImages
+
+
+class SshHosts:
+    """Lends hosts to read and to change, over one SSH connection each; may be asked by many threads."""
+
+    def __init__(self, settings: AccessSettings) -> None:
+        self._settings = settings
+        self._ways = Ways(settings.known_hosts, settings.environment, settings.ssh_config, settings.timeouts)
+        self._lock = threading.Lock()
+        self._locks: dict[tuple[object, ...], threading.Lock] = {}
+        self._lent: dict[tuple[object, ...], _Lent] = {}
+
+    def reader(self, host: Host) -> EngineReader:
+        """Return the reader of a host. Raise HostUnreachable or EngineUnavailable."""
+        return self._lend(host).hands.reader
+
+    def releases(self, host: Host) -> ReleaseImages:
+        """Return the reader of a host's releases. Raise HostUnreachable or EngineUnavailable."""
+        return self._lend(host).releases
+
+    def hands(self, host: Host) -> EngineHands:
+        """Return what changes a host. Raise HostUnreachable or EngineUnavailable."""
+        return self._lend(host).hands
+
+    def client(self, host: Host) -> docker.APIClient:
+        """Return a docker client of a host's engine, for building there; for one thread, closed by the caller.
+
+        Raise HostUnreachable or EngineUnavailable; what the client itself raises is docker's.
+        """
+        return self._lend(host).sight.engine.new_client()
+
+    def offered_key(self, host: Host) -> OfferedKey:
+        """Return the key a host shows, or the first jump host on the way whose key is not trusted yet.
+
+        Nobody logs in to the host itself. Raise HostUnreachable.
+        """
+        name, place, key = self._ways.offered_key(host)
+        return OfferedKey(name, place, key)
+
+    def record(self, offered: OfferedKey) -> Path:
+        """Record a key in the inventory's known_hosts file, in place of an older one; return the file."""
+        record(self._settings.known_hosts, offered.place, offered.key)
+        self._ways.forget()
+        return self._settings.known_hosts
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            lent, self._lent, self._locks = self._lent, {}, {}
+        for each in lent.values():
+            with suppress(HostError, OSError):
+                each.sight.engine.close()
+            each.sight.connection.close()
+        self._ways.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _lend(self, host: Host) -> _Lent:
+        key = (host.name, host.address, host.port, host.user, host.connection)
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._lent:
+                self._lent[key] = self._opened(host)
+            return self._lent[key]
+
+    def _opened(self, host: Host) -> _Lent:
+        timeouts = self._settings.timeouts
+        sight = self._sight(host)
+        sight.engine.find()
+        hands = EngineHands(
+            EngineReader(sight),
+            EngineContainers(sight.engine, sight.images),
+            EngineShell(sight.engine, timeouts),
+            EngineImages(sight.engine, sight.images),
+        )
+        return _Lent(sight, hands, ReleaseImages(host.name, sight.images))
+
+    def _sight(self, host: Host) -> Sight:
+        timeouts, named = self._settings.timeouts, host.variables.get(SOCKET_VARIABLE, "")
+        if host.connection == "local":
+            here, environment = LocalConnection(host, timeouts), self._settings.environment
+            engine = Engine(host.name, lambda: find_local_route(here, named, environment), here.is_alive, timeouts)
+            return Sight(here, engine, ImageLookup(engine))
+        ssh, path = self._ways.to(host), named or DEFAULT_SOCKET
+        engine = Engine(host.name, lambda: find_route(ssh, path, timeouts), ssh.is_alive, timeouts)
+        return Sight(ssh, engine, ImageLookup(engine))

@@ -1,0 +1,76 @@
+"""One host's engine: the way to it, and clients that are lent out and taken back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from provisioner.errors import EngineRefused
+from provisioner.hosts.client import EngineClient
+from provisioner.hosts.refusals import engine_errors
+from provisioner.hosts.routes import Route
+from provisioner.hosts.timeouts import Timeouts
+
+
+class Engine:
+    """Lends clients of one engine, each to one thread at a time, all over one connection."""
+
+    def __init__(self, host: str, find: Callable[[], Route], is_alive: Callable[[], bool], timeouts: Timeouts) -> None:
+        self.host = host
+        self._find = find
+        self._is_alive = is_alive
+        self._timeouts = timeouts
+        self._lock = threading.Lock()
+        self._idle: list[EngineClient] = []
+        self._route: Route | None = None
+
+    def find(self) -> Route:
+        """Return the way to the engine, looked for at the first need. Raise HostUnreachable or EngineUnavailable."""
+        with self._lock:
+            if self._route is None:
+                self._route = self._find()
+            return self._route
+
+    @contextmanager
+    def client(self, *, patient: bool = False) -> Iterator[EngineClient]:
+        """Lend a client. Inside, everything foreign that is raised becomes an error of ours.
+
+        `patient` waits longer for each answer, for what an engine does slowly (load, save, a command's end).
+        """
+        client = self._taken()
+        client.timeout = int(self._timeouts.patient if patient else self._timeouts.request)
+        try:
+            with self.talking():
+                yield client
+        except EngineRefused:
+            self._idle.append(client)
+            raise
+        except BaseException:
+            client.close()
+            raise
+        self._idle.append(client)
+
+    def talking(self) -> AbstractContextManager[None]:
+        """Return a context in which everything foreign that is raised becomes an error of ours."""
+        return engine_errors(self.host, self._is_alive)
+
+    def new_client(self) -> EngineClient:
+        """Return a client that the caller closes, patient, its errors docker's own."""
+        return self._made(self.find(), self._timeouts.patient)
+
+    def close(self) -> None:
+        """Close every idle client; the way is looked for again at the next need."""
+        with self._lock:
+            idle, self._idle, self._route = self._idle, [], None
+        for client in idle:
+            client.close()
+
+    def _taken(self) -> EngineClient:
+        route = self.find()
+        with self._lock:
+            return self._idle.pop() if self._idle else self._made(route, self._timeouts.request)
+
+    def _made(self, route: Route, timeout: float) -> EngineClient:
+        with self.talking():
+            return EngineClient(route.opener, route.api_version, timeout)

@@ -1,0 +1,150 @@
+"""Reads a host: its engine, every container and image, its releases, its addresses. Changes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import docker.errors
+
+from provisioner.errors import EngineRefused
+from provisioner.hosts.connection import Connection
+from provisioner.hosts.container_files import read_file
+from provisioner.hosts.engine import Engine
+from provisioner.hosts.image_lookup import ImageLookup
+from provisioner.hosts.image_reading import Answer, is_containerd, is_ours, read_listed, read_releases
+from provisioner.hosts.inspection import read_container
+from provisioner.hosts.pages import fetch_page
+from provisioner.hosts.probe import PROBE, read_addresses
+from provisioner.model.container import FLEET_LABEL
+from provisioner.model.image import ImageDefaults, ImageFacts
+from provisioner.model.observed import EngineFacts, ObservedContainer, ObservedHost
+
+_AT_ONCE = 4
+_PAGE_SECONDS = 20.0
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "pids", "CpuCfsQuota": "cpus"}
+
+_Asked = TypeVar("_Asked")
+_Told = TypeVar("_Told")
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a reader looks through: the connection to the host, its engine, its images."""
+
+    connection: Connection
+    engine: Engine
+    images: ImageLookup
+
+
+class EngineReader:
+    """Reads one host through its engine's API and one script. Nothing here changes anything."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+
+    def observe(self, fleet: str) -> ObservedHost:
+        """Return the host as it is now. Raise HostUnreachable, EngineUnavailable or EngineRefused.
+
+        Layers, defaults and platform are filled in for images of ours and images of containers only.
+        """
+        sight = self._sight
+        with sight.engine.client() as client:
+            info, versions = client.info(), client.version(api_version=False)
+            ids = [entry["Id"] for entry in client.containers(all=True)]
+            listed = client.images()
+            volumes = client.volumes(filters={"label": f"{FLEET_LABEL}={fleet}"}).get("Volumes") or ()
+        inspections = [found for found in _at_once(self._inspection, ids) if found is not None]
+        images = self._images(listed, {found["Image"] for found in inspections})
+        return ObservedHost(
+            name=sight.connection.name,
+            engine=self._facts(info, versions),
+            route=sight.connection.route(),
+            addresses=read_addresses(sight.connection.run(PROBE).stdout.decode(errors="replace")),
+            containers=tuple(sorted((_container(each, images) for each in inspections), key=lambda seen: seen.name)),
+            images=tuple(sorted(images.values(), key=lambda image: (image.tags, image.image_id))),
+            volumes=tuple(sorted(volume["Name"] for volume in volumes)),
+            releases=read_releases(images.values(), fleet),
+        )
+
+    def container(self, name_or_id: str) -> ObservedContainer | None:
+        """Return one container as it is now, None where there is none of that name or id."""
+        found = self._inspection(name_or_id)
+        if found is None:
+            return None
+        image = self._sight.images.inspect_own(found["Image"])
+        return _container(found, {found["Image"]: image} if image else {})
+
+    def logs(self, container_id: str, lines: int) -> tuple[str, ...]:
+        """Return the last lines a container wrote, oldest first, without control characters."""
+        with self._sight.engine.client() as client:
+            written: bytes = client.logs(container_id, tail=lines) if lines > 0 else b""
+        return read_log(written)[-lines:]
+
+    def file(self, container_id: str, path: str) -> bytes | None:
+        """Return a file of a container, running or not; None where there is none."""
+        return read_file(self._sight.engine, container_id, path)
+
+    def page(self, container_id: str, port: int, path: str) -> bytes:
+        """Return the body of a page that a running container serves on one of its own ports. Raise EngineRefused."""
+        host = self._sight.connection.name
+        found = self.container(container_id)
+        if found is None or not found.running:
+            raise EngineRefused(host, f"container {container_id} does not run")
+        own = ("127.0.0.1",) if found.options.network == "host" else found.addresses
+        if not own:
+            raise EngineRefused(host, f"container {found.name} has no address of its own")
+        return fetch_page(self._sight.connection, own[0], port, path, _PAGE_SECONDS)
+
+    def _inspection(self, name_or_id: str) -> Answer | None:
+        with self._sight.engine.client() as client:
+            try:
+                found: Answer = client.inspect_container(name_or_id)
+            except docker.errors.NotFound:
+                return None
+            return found
+
+    def _images(self, listed: Iterable[Answer], used: set[str]) -> dict[str, ImageFacts]:
+        """Return images by the engine's own id."""
+        images = {entry["Id"]: read_listed(entry) for entry in listed}
+        matter = sorted(used | {entry["Id"] for entry in listed if is_ours(entry)})
+        facts = _at_once(self._sight.images.inspect_own, matter)
+        return images | {own_id: found for own_id, found in zip(matter, facts, strict=True) if found is not None}
+
+    def _facts(self, info: Answer, versions: Answer) -> EngineFacts:
+        route = self._sight.engine.find()
+        return EngineFacts(
+            version=versions.get("Version") or info.get("ServerVersion") or "",
+            api_version=route.api_version,
+            store="containerd" if is_containerd(info) else "classic",
+            platform=f"{versions.get('Os') or 'linux'}/{versions.get('Arch') or ''}",
+            route=route.name,
+            unenforceable=read_unenforceable(info),
+        )
+
+
+def read_unenforceable(info: Answer) -> tuple[str, ...]:
+    """Return the limits that an engine says it cannot enforce, from an answer to `GET /info`."""
+    return tuple(sorted(name for key, name in _LIMITS.items() if info.get(key) is False))
+
+
+def read_log(written: bytes) -> tuple[str, ...]:
+    """Return the lines of a log, without terminal escapes and control characters but tabs."""
+    text = _ESCAPES.sub("", written.decode(errors="replace").replace("\r\n", "\n"))
+    return tuple(_CONTROLS.sub("", line) for line in text.removesuffix("\n").split("\n")) if text else ()
+
+
+def _container(inspection: Answer, images: Mapping[str, ImageFacts]) -> ObservedContainer:
+    image = images.get(inspection["Image"])
+    image_id: Any = image.image_id if image else inspection["Image"]
+    return read_container(inspection, image_id, image.defaults if image else ImageDefaults())
+
+
+def _at_once(ask: Callable[[_Asked], _Told], about: Iterable[_Asked]) -> list[_Told]:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(ask, about))

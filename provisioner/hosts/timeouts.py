@@ -1,0 +1,17 @@
+"""How long we wait for a host, whatever we wait for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds for: a TCP connection, the login, a channel, a command, an engine's answer, and an engine's slow work."""
+
+    connect: float = 10.0
+    login: float = 20.0
+    channel: float = 15.0
+    command: float = 60.0
+    request: float = 60.0
+    patient: float = 900.0

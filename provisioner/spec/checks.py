@@ -1,0 +1,150 @@
+"""What has to fit together in a spec: services and routes, builds and bases, ports and mounts.
+
+The checks read the document, not the typed spec, so that they speak even while another part of it is wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from provisioner.errors import Diagnostic
+from provisioner.spec.fields import nearest
+from provisioner.spec.tree import Items, Location, Positions, Scalar, Table
+
+
+def check(positions: Positions) -> Iterator[Diagnostic]:
+    """Yield every contradiction between parts of a spec."""
+    yield from _bases(positions)
+    yield from _services(positions)
+    yield from _routes(positions)
+    yield from _binds(positions)
+
+
+def _keys(positions: Positions, *location: str | int) -> tuple[str, ...]:
+    found = positions.find(location)
+    return tuple(entry.key for entry in found.entries) if isinstance(found, Table) else ()
+
+
+def _text(positions: Positions, *location: str | int) -> str | None:
+    found = positions.find(location)
+    return found.text if isinstance(found, Scalar) and found.value is not None else None
+
+
+def _count(positions: Positions, *location: str | int) -> int:
+    found = positions.find(location)
+    return len(found.items) if isinstance(found, Items) else 0
+
+
+def _bases(positions: Positions) -> Iterator[Diagnostic]:
+    for name in _keys(positions, "bases"):
+        location = ("bases", name)
+        keys = _keys(positions, *location)
+        if "image" in keys and ("suite" in keys or "packages" in keys):
+            other = "suite" if "suite" in keys else "packages"
+            yield positions.at_key((*location, other), f"'{other}' and 'image' exclude each other")
+        elif "image" not in keys and "suite" not in keys and isinstance(positions.find(location), Table):
+            yield positions.at_key(location, f"base '{name}' needs 'suite' or 'image'")
+
+
+def _services(positions: Positions) -> Iterator[Diagnostic]:
+    names = _keys(positions, "services")
+    if isinstance(positions.find(("services",)), Table) and not names:
+        yield positions.at_key(("services",), "a fleet needs at least one service")
+    for name in names:
+        if isinstance(positions.find(("services", name)), Table):
+            yield from _service(positions, name)
+    yield from _base_of(positions, "load_balancer")
+
+
+def _service(positions: Positions, name: str) -> Iterator[Diagnostic]:
+    location = ("services", name)
+    keys = _keys(positions, *location)
+    if "image" in keys and "build" in keys:
+        yield positions.at_key((*location, "build"), "'build' and 'image' exclude each other")
+    elif "image" not in keys and "build" not in keys:
+        yield positions.at_key(location, f"service '{name}' needs 'image' or 'build'")
+    if "port" not in keys and "host_port" in keys:
+        message = f"service '{name}' has no port, so none can be published"
+        yield positions.at_key((*location, "host_port"), message, "add 'port', the port it listens on inside")
+    if "port" not in keys and "path" in _keys(positions, *location, "healthcheck"):
+        message = f"service '{name}' has no port, so no path can be requested"
+        yield positions.at_key((*location, "healthcheck", "path"), message, "use 'test', or add 'port'")
+    yield from _targets(positions, location)
+    yield from _base_of(positions, *location)
+
+
+def _targets(positions: Positions, location: Location) -> Iterator[Diagnostic]:
+    """Refuse two mounts at one path of a container."""
+    seen: set[str] = set()
+    for key in ("volumes", "tmpfs"):
+        for index in range(_count(positions, *location, key)):
+            place = (*location, key, index)
+            text = _text(positions, *place)
+            short = (text or "").split(":")[1 if key == "volumes" else 0 :][:1]
+            target = (_text(positions, *place, "target") if text is None else "".join(short)) or ""
+            if target and target.rstrip("/") in seen:
+                yield positions.at_value(place, f"two mounts at '{target}'")
+            seen.add(target.rstrip("/"))
+
+
+def _base_of(positions: Positions, *location: str) -> Iterator[Diagnostic]:
+    base = _text(positions, *location, "build", "base")
+    known = _keys(positions, "bases")
+    if base is not None and base not in known:
+        suggestion = nearest(base, known) or (f"known bases: {', '.join(known)}" if known else "declare it in 'bases'")
+        yield positions.at_value((*location, "build", "base"), f"there is no base '{base}'", suggestion)
+
+
+def _routes(positions: Positions) -> Iterator[Diagnostic]:
+    if not isinstance(positions.find(("load_balancer",)), Table):
+        return
+    names = _keys(positions, "services")
+    with_port = [name for name in names if "port" in _keys(positions, "services", name)]
+    routes = [("load_balancer", "routes", index) for index in range(_count(positions, "load_balancer", "routes"))]
+    routed: Counter[str] = Counter()
+    conditions: Counter[tuple[str, str]] = Counter()
+    for route in routes:
+        to = _text(positions, *route, "to")
+        condition = (_text(positions, *route, "host") or "", _text(positions, *route, "path") or "/")
+        routed[to or ""] += 1
+        conditions[condition] += 1
+        if to is not None and to not in names:
+            yield positions.at_value((*route, "to"), f"there is no service '{to}'", _instead(to, names))
+        elif to is not None and to not in with_port:
+            yield positions.at_value((*route, "to"), f"service '{to}' has no port to send requests to")
+        elif to is not None and routed[to] > 1:
+            yield positions.at_value((*route, "to"), f"service '{to}' has a route already; one route per service")
+        if conditions[condition] > 1:
+            yield positions.at_value(route, "another route takes the same requests")
+    if all(to in names for to in routed):
+        yield from _without_route(positions, with_port, routed)
+
+
+def _instead(name: str, known: tuple[str, ...]) -> str:
+    return nearest(name, known) or f"known services: {', '.join(known)}"
+
+
+def _without_route(positions: Positions, with_port: list[str], routed: Counter[str]) -> Iterator[Diagnostic]:
+    if not with_port and _keys(positions, "services"):
+        message = "no service has a port, so there is nothing to balance"
+        yield positions.at_key(("load_balancer",), message, "give a service its 'port', or leave out 'load_balancer'")
+    if len(with_port) > 1 or routed:
+        for name in with_port:
+            if not routed[name]:
+                message = f"service '{name}' has a port but no route leads to it"
+                suggestion = f"add {{to: {name}, path: /{name}}} to load_balancer.routes"
+                yield positions.at_key(("services", name), message, suggestion)
+
+
+def _binds(positions: Positions) -> Iterator[Diagnostic]:
+    seen: dict[str, set[str]] = {}
+    for index in range(_count(positions, "load_balancer", "bind")):
+        place = ("load_balancer", "bind", index)
+        port, address = _text(positions, *place, "port"), _text(positions, *place, "address") or ""
+        if port is None:
+            continue
+        others = seen.setdefault(port, set())
+        if others and (address in others or "" in {address, *others}):
+            yield positions.at_value(place, f"port {port} is bound twice")
+        others.add(address)

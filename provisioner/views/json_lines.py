@@ -1,0 +1,113 @@
+"""The view for programs: one JSON object for a question, one per line for a run; messages stay on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from threading import RLock
+from typing import TextIO
+
+from provisioner import __version__
+from provisioner.errors import ProvisionerError
+from provisioner.model.drift import Drift, DriftSummary
+from provisioner.model.event import ActionProgress, Event, Finished
+from provisioner.model.finding import Finding, Verdict
+from provisioner.model.observed import Unreachable
+from provisioner.model.plan import Plan
+from provisioner.model.status import FleetStatus
+from provisioner.views.checks import count
+from provisioner.views.diagnostics import error_page
+from provisioner.views.encode import SCHEMA, Json, drift_object, event_object, plan_object, status_object
+from provisioner.views.page import Page
+from provisioner.views.sentences import action_key
+from provisioner.views.settings import DEFAULT_WIDTH
+
+
+class JsonVoice:
+    """What a program hears while something is carried out.
+
+    With `run`, an error ends the stream with a `finished` line, as every run ends with one.
+    """
+
+    def __init__(self, stdout: TextIO, stderr: TextIO, *, run: bool = False) -> None:
+        self._stdout = stdout
+        self._messages = Page(stderr, DEFAULT_WIDTH)
+        self._run = run
+        self._begun = False
+        self._ended = False
+        self._said: dict[tuple[str, str], str] = {}
+        self._lock = RLock()
+
+    def emit(self, event: Event) -> None:
+        """Write what happens, after a first line that names the schema; progress only where its words change."""
+        with self._lock:
+            if isinstance(event, ActionProgress) and not self._is_news(event):
+                return
+            if not self._begun:
+                self._begun = True
+                self._line({"type": "version", "schema": SCHEMA, "provisioner": __version__})
+            self._ended = isinstance(event, Finished)
+            self._line(event_object(event))
+
+    def error(self, error: ProvisionerError) -> None:
+        """Write the error to standard error, and end a run."""
+        self._messages.show(*error_page(error, self._messages.width))
+        if self._run and not self._ended:
+            self.emit(Finished("failed", None, error.exit_code, message=error.message))
+
+    def message(self, text: str) -> None:
+        """Say something on standard error."""
+        self._messages.show(text)
+
+    def next(self, command: str) -> None:
+        """Say nothing: a program knows what it wants next."""
+
+    def close(self) -> None:
+        """Do nothing: every line was flushed."""
+
+    def _is_news(self, event: ActionProgress) -> bool:
+        key = action_key(event.action)
+        before = self._said.get(key)
+        self._said[key] = event.text
+        return before != event.text
+
+    def _line(self, content: Json) -> None:
+        with self._lock:
+            self._stdout.write(json.dumps(content, separators=(",", ":")) + "\n")
+            self._stdout.flush()
+
+
+class JsonView(JsonVoice):
+    """Writes JSON: answers beside what is heard."""
+
+    def status(self, status: FleetStatus) -> None:
+        """Write the fleet as it stands."""
+        self._line(status_object(status))
+
+    def drift(self, fleet: str, rows: Sequence[Drift], summary: DriftSummary) -> None:
+        """Write what differs."""
+        self._line(drift_object(fleet, rows, summary))
+
+    def plan(self, plan: Plan, unreachable: Sequence[Unreachable] = ()) -> None:
+        """Write what would be done."""
+        self._line(plan_object(plan, unreachable))
+
+    def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write rows as a list of objects under their name."""
+        keys = [header.lower().replace(" ", "_") for header in headers]
+        self._line({"schema": SCHEMA, name: [dict(zip(keys, row, strict=True)) for row in rows]})
+
+    def checks(self, findings: Sequence[Finding]) -> None:
+        """Write what an examination found."""
+        verdicts: tuple[Verdict, ...] = ("ok", "warning", "failure")
+        summary = {verdict: count(findings, verdict) for verdict in verdicts}
+        self._line({"schema": SCHEMA, "checks": [asdict(finding) for finding in findings], "summary": summary})
+
+    def document(self, content: Mapping[str, object]) -> None:
+        """Write one JSON object."""
+        self._line(dict(content))
+
+    def text(self, text: str) -> None:
+        """Write text as a JSON string."""
+        self._line({"schema": SCHEMA, "text": text})

@@ -1,0 +1,108 @@
+"""An action in words: what is done, without the host, which stands beside it."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from provisioner.model.image import ImageTarget, Known, ToBuild, ToFetch
+from provisioner.model.plan import (
+    Action,
+    AwaitHealthy,
+    AwaitRunning,
+    BuildImage,
+    ConfigureBalancer,
+    DrainSlot,
+    EnterRotation,
+    FetchImage,
+    HoldSlot,
+    RecordRelease,
+    RemoveContainer,
+    RemoveImage,
+    RemoveVolume,
+    RestSlot,
+    ReviveContainer,
+    ShipImage,
+    StartBalancer,
+    StartNode,
+    StopContainer,
+)
+from provisioner.views.words import short
+
+
+def sentence(action: Action) -> str:
+    """Return what an action does."""
+    match action:
+        case BuildImage() | FetchImage() | ShipImage() | RemoveImage():
+            return _image(action)
+        case StartBalancer() | ConfigureBalancer():
+            return "start the balancer" if isinstance(action, StartBalancer) else "give the balancer its file"
+        case HoldSlot() | EnterRotation() | DrainSlot() | RestSlot() | AwaitHealthy():
+            return _slot(action)
+        case StartNode():
+            return f"start {action.node} in slot {action.slot}"
+        case AwaitRunning():
+            return f"wait until {action.node} runs steadily"
+        case ReviveContainer():
+            return f"bring {action.name} back"
+        case StopContainer():
+            return f"stop {action.name}"
+        case RemoveContainer():
+            return f"remove {action.name}"
+        case RemoveVolume():
+            return f"remove volume {action.volume}"
+        case RecordRelease():
+            return "record the release"
+        case _:
+            assert_never(action)
+
+
+def place(action: Action) -> str:
+    """Return where an action happens."""
+    return action.host or "this machine"
+
+
+def action_key(action: Action) -> tuple[str, str]:
+    """Return what tells an action of a step from the others."""
+    return action.host, sentence(action)
+
+
+def _image(action: BuildImage | FetchImage | ShipImage | RemoveImage) -> str:
+    match action:
+        case BuildImage():
+            return f"build the image of {action.service}"
+        case FetchImage():
+            return f"fetch {action.reference}"
+        case ShipImage():
+            return f"ship the image of {action.service} ({_target(action.image)})"
+        case RemoveImage():
+            return f"remove image {short(action.image)}"
+        case _:
+            assert_never(action)
+
+
+def _slot(action: HoldSlot | EnterRotation | DrainSlot | RestSlot | AwaitHealthy) -> str:
+    match action:
+        case HoldSlot():
+            return f"keep requests from {action.node} slot {action.slot}"
+        case AwaitHealthy():
+            return f"wait until {action.node} slot {action.slot} is healthy"
+        case EnterRotation():
+            return f"let requests reach {action.node} slot {action.slot}"
+        case DrainSlot():
+            return f"drain {action.node} slot {action.slot}"
+        case RestSlot():
+            return f"enable the empty slot {action.slot} of {action.node}"
+        case _:
+            assert_never(action)
+
+
+def _target(image: ImageTarget) -> str:
+    match image:
+        case Known():
+            return short(image.image_id)
+        case ToBuild():
+            return "once it is built"
+        case ToFetch():
+            return "once it is fetched"
+        case _:
+            assert_never(image)

@@ -1,0 +1,61 @@
+"""The view for people: pages on standard output, progress and advice on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from rich.console import RenderableType
+
+from provisioner.model.drift import Drift, DriftSummary
+from provisioner.model.finding import Finding
+from provisioner.model.observed import Unreachable
+from provisioner.model.plan import Plan
+from provisioner.model.status import FleetStatus
+from provisioner.views import drift, status
+from provisioner.views.checks import checks_page
+from provisioner.views.marks import ASCII
+from provisioner.views.plan import plan_page
+from provisioner.views.tables import table
+from provisioner.views.voice import TerminalVoice
+
+
+class TerminalView(TerminalVoice):
+    """Shows everything to a person: answers beside what is heard."""
+
+    def status(self, status_now: FleetStatus) -> None:
+        """Show the fleet as it stands."""
+        self._show(*status.status_page(status_now, self._out.marks, self._out.width))
+        self.next(status.advice(status_now))
+
+    def drift(self, fleet: str, rows: Sequence[Drift], summary: DriftSummary) -> None:
+        """Show what differs."""
+        del fleet  # the person knows which one was asked about
+        self._show(*drift.drift_page(rows, summary, self._out.marks))
+        self.next(drift.advice(rows))
+
+    def plan(self, plan: Plan, unreachable: Sequence[Unreachable] = ()) -> None:
+        """Show what would be done."""
+        self._show(*plan_page(plan, self._out.marks, unreachable, every_step=self._settings.verbosity > 0))
+        self.next("provisioner apply" if plan.steps else "")
+
+    def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Show rows under headers; `name` is said where there are none."""
+        self._show(*(table(headers, rows, self._out.width) if rows else (f"No {name}.",)))
+
+    def checks(self, findings: Sequence[Finding]) -> None:
+        """Show what an examination found."""
+        self._show(*checks_page(findings, self._out.marks))
+
+    def document(self, content: Mapping[str, object]) -> None:
+        """Show one JSON object."""
+        self.text(json.dumps(content, indent=2, ensure_ascii=self._out.marks is ASCII))
+
+    def text(self, text: str) -> None:
+        """Write text as it is."""
+        with self._lock:
+            self._out.raw(text)
+
+    def _show(self, *parts: RenderableType) -> None:
+        with self._lock:
+            self._out.show(*parts)

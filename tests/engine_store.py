@@ -1,0 +1,59 @@
+"""The images of the engine of this machine, as a store that tests may change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import docker
+
+from provisioner.errors import EngineRefused
+from provisioner.images.archive import chain_ids
+from provisioner.images.build import STAGE
+from provisioner.images.engine import EngineImages, follow, told_as_refused
+from provisioner.model.container import KIND_LABEL
+from provisioner.model.image import ImageFacts
+
+
+class EngineStore(EngineImages):
+    """The images of the engine under test, changed too."""
+
+    def __init__(self, client: docker.APIClient) -> None:
+        super().__init__(client, "receiver")
+        self.received: list[int] = []
+        self.pretended: frozenset[str] = frozenset()
+
+    def chains(self) -> frozenset[str]:
+        """Return the chains of all layers, and those it pretends to have."""
+        with told_as_refused("receiver"):
+            asked: Any = self._client
+            listed = [asked.inspect_image(image["Id"]) for image in asked.images(all=True)]
+        have = {chain for found in listed for chain in chain_ids(found["RootFS"].get("Layers") or ())}
+        return frozenset(have) | self.pretended
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        """Load an archive."""
+        sent = [0]
+
+        def counted() -> Iterator[bytes]:
+            for piece in archive:
+                sent[0] += len(piece)
+                yield piece
+
+        with told_as_refused("receiver"):
+            asked: Any = self._client
+            error = follow(asked.load_image(counted()), lambda _: None)
+        self.received.append(sent[0])
+        if error:
+            raise EngineRefused("receiver", error)
+
+    def stages(self) -> list[ImageFacts]:
+        """Return the unnamed images that builds have left."""
+        left = self._client.images(filters={"dangling": True, "label": [f"{KIND_LABEL}={STAGE}"]})
+        return [found for image in left if (found := self.inspect(image["Id"]))]
+
+    def remove(self, reference: str) -> None:
+        """Remove a tag."""
+        with told_as_refused("receiver"):
+            if self.inspect(reference):
+                self._client.remove_image(reference)

@@ -1,0 +1,115 @@
+"""What is understood of what a build says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from provisioner.errors import BuildFailed
+from provisioner.images.build import BuildLog, with_base
+from provisioner.images.engine import follow
+from provisioner.images.facts import image_facts
+from provisioner.images.packages import packages_dockerfile, packages_tag
+from provisioner.model.container import EngineHealthTest
+
+
+def test_a_failed_instruction_is_known_with_its_output() -> None:
+    """The instruction that failed, its own last lines without colours, and the engine's reason are kept."""
+    said: list[str] = []
+    log = BuildLog(lambda text, _done, _total: said.append(text))
+    answers: list[dict[str, Any]] = [
+        {"stream": "Step 1/2 : FROM scratch"},
+        {"stream": "\n"},
+        {"stream": " ---> 2e9a925402ac\n"},
+        {"stream": "Step 2/2 : RUN pip install x"},
+        {"stream": "\n ---> Running in 0123\n"},
+        {"stream": "Collecting x\n\x1b[91mERROR: no x"},
+        {"stream": "\n\x1b[0m"},
+        {"stream": "half a line"},
+        {"errorDetail": {"code": 1, "message": "returned a non-zero code: 1"}, "error": "returned a non-zero code: 1"},
+        {"stream": "never heard"},
+    ]
+    assert follow(iter(answers), log.hear) == "returned a non-zero code: 1"
+    assert log.instruction == "RUN pip install x"
+    assert log.output == ("Collecting x", "ERROR: no x", "half a line")
+    assert said == ["Step 1/2 : FROM scratch", "Step 2/2 : RUN pip install x"]
+    assert log.image == ""
+
+
+def test_a_finished_build_names_its_image() -> None:
+    """The id of the image comes in a message of its own."""
+    log = BuildLog(lambda *_: None)
+    answers: list[dict[str, Any]] = [
+        {"status": "Pulling from library/x"},
+        {"aux": {"ID": "sha256:1"}},
+        {"stream": "Successfully built 1\n"},
+    ]
+    assert follow(iter(answers), log.hear) == ""
+    assert (log.image, log.output) == ("sha256:1", ())
+
+
+def test_every_from_of_the_placeholder_gets_the_base() -> None:
+    """Only instructions that name the placeholder change, in whatever spelling; text elsewhere stays."""
+    dockerfile = (
+        "FROM provisioner.invalid/base AS one\nfrom --platform=linux/amd64 provisioner.invalid/base\n"
+        "FROM provisioner.invalid/baseless\nRUN echo FROM provisioner.invalid/base\nCOPY --from=one /a /a\n"
+    )
+    assert with_base(dockerfile, "b:1").splitlines() == [
+        "FROM b:1 AS one",
+        "LABEL provisioner.kind=build",
+        "from --platform=linux/amd64 b:1",
+        "LABEL provisioner.kind=build",
+        "FROM provisioner.invalid/baseless",
+        "RUN echo FROM provisioner.invalid/base",
+        "COPY --from=one /a /a",
+    ]
+
+
+def test_packages_are_one_layer_whatever_their_order() -> None:
+    """The same packages on the same root have one tag; other packages or another root have another."""
+    assert packages_tag("sha256:1", "bookworm", ("b1", "a1")) == packages_tag(
+        "sha256:1", "bookworm", ("a1", "b1", "a1")
+    )
+    assert packages_tag("sha256:1", "bookworm", ("a1",)) != packages_tag("sha256:2", "bookworm", ("a1",))
+    assert packages_tag("sha256:1", "bookworm", ("a1",)) != packages_tag("sha256:1", "bookworm", ("b1",))
+    assert packages_dockerfile("root", ("nginx",)).count("\n") == 2
+
+
+@pytest.mark.parametrize("name", ["", "-y", "a b", "a;reboot", "a\nRUN b", "A", "a$(b)", "a=1;b"])
+def test_what_is_no_package_name_is_refused(name: str) -> None:
+    """A package name cannot bring an option or a command of its own."""
+    with pytest.raises(BuildFailed, match="no name of a Debian package"):
+        packages_dockerfile("root", (name,))
+
+
+def test_an_inspection_becomes_facts() -> None:
+    """Everything an image sets is read, times in seconds; an id of ours goes before the engine's."""
+    facts = image_facts(
+        {
+            "Id": "sha256:manifest",
+            "RepoTags": ["web:1"],
+            "Os": "linux",
+            "Architecture": "arm64",
+            "Variant": "v8",
+            "Size": 7,
+            "RootFS": {"Layers": ["sha256:a"]},
+            "Config": {
+                "Cmd": ["run"],
+                "Entrypoint": None,
+                "Env": ["A=1", "B=x=y", "A=2"],
+                "User": "web",
+                "Labels": {"l": "1"},
+                "StopSignal": "SIGQUIT",
+                "Volumes": {"/b": {}, "/a": {}},
+                "Healthcheck": {"Test": ["CMD", "true"], "Interval": 2_500_000_000, "Retries": 3},
+            },
+        },
+        image_id="sha256:config",
+    )
+    assert (facts.image_id, facts.platform, facts.size) == ("sha256:config", "linux/arm64/v8", 7)
+    assert facts.layers == ("sha256:a",)
+    assert facts.defaults.environment == {"A": "2", "B": "x=y"}
+    assert facts.defaults.volumes == ("/a", "/b")
+    assert facts.defaults.health == EngineHealthTest(("CMD", "true"), interval=2.5, retries=3)
+    assert image_facts({"Id": "sha256:1"}).image_id == "sha256:1"

@@ -1,0 +1,155 @@
+"""Every page as a person sees it, on files: 80 columns, no colour, unless a case says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from provisioner.errors import BuildFailed, Diagnostic, HostUnreachable, InvalidInput, NodeUnhealthy
+from provisioner.model.drift import Drift, DriftSummary
+from provisioner.model.event import (
+    ActionFailed,
+    ActionProgress,
+    ActionSucceeded,
+    Finished,
+    HostUnreachableSeen,
+    PlanMade,
+    StepStarted,
+)
+from provisioner.model.finding import Finding
+from provisioner.model.image import Known
+from provisioner.model.observed import Unreachable
+from provisioner.model.plan import Plan, ShipImage, Step
+from provisioner.model.status import FleetStatus
+from provisioner.views.settings import Settings
+from provisioner.views.view import View
+from tests.views.conftest import (
+    IMAGE,
+    RELEASE,
+    Paint,
+    Show,
+    changing_plan,
+    first_plan,
+    start,
+    status_sample,
+)
+
+ROWS = (
+    *(Drift(f"web{n}", f"web{n}/web-1", "environment", "LOG_LEVEL", "info", "debug", "drift") for n in range(1, 11)),
+    Drift("web3", "web3/web-1", "image", "", IMAGE, "sha256:" + "e" * 64, "pending"),
+    Drift("web3", "web3/web-1", "command", "", "", "sleep 1", "drift"),
+    Drift("db1", "", "container", "redis", "absent", "running", "unmanaged"),
+    Drift("web12", "", "host", "", "reachable", "no route to host", "unknown"),
+)
+SPEC = InvalidInput(
+    (
+        Diagnostic(
+            "fleet.yaml",
+            14,
+            5,
+            "unknown key 'intervall' in services.web.healthcheck",
+            "did you mean 'interval'?",
+            "    intervall: 5s",
+        ),
+        Diagnostic("fleet.yaml", 20, 2, "tabs are not allowed here", source_line="\tname: shop"),
+        Diagnostic("fleet.prod.yaml", 0, 0, "the file is empty"),
+        Diagnostic("fleet.yaml", 31, 125, "unset variable", "set it", "    command: " + "x" * 110 + " ${LEVEL}"),
+    )
+)
+CHECKS = (
+    Finding("", "python", "ok", "3.11.7"),
+    Finding("web1", "engine", "ok", "20.10.24 through streamlocal"),
+    Finding("web1", "memory limits", "warning", "the engine cannot enforce them", "boot with swapaccount=1"),
+    Finding("web2", "login", "failure", "permission denied", "ssh-copy-id web2"),
+)
+
+
+def run(view: View) -> None:
+    """Carry out a step that works."""
+    ship = ShipImage("web1", "web", Known("web:1f", IMAGE))
+    step = Step("ship images", (ship,))
+    view.emit(PlanMade(Plan("shop", (step,), (), RELEASE)))
+    view.emit(StepStarted(1, 1, step))
+    view.emit(ActionProgress(ship, "sending", 1_200_000, 41_000_000))
+    view.emit(ActionProgress(ship, "sending", 41_000_000, 41_000_000))
+    view.emit(ActionSucceeded(ship, 12.34, "3 layers, 41 MB sent"))
+    view.emit(Finished("complete", RELEASE, 0, actions=1, seconds=102.0))
+
+
+def failing_run(view: View) -> None:
+    """Carry out a step in which one host is lost and one node fails its gate."""
+    action = start("web3/web-1")
+    view.emit(StepStarted(4, 9, Step("web3/web-1: start", (action,))))
+    view.emit(HostUnreachableSeen("web4", "connection timed out", "check its power"))
+    log = ("Traceback (most recent call last):", "\x1b[31mKeyError\x1b[0m: 'NAME'\x07")
+    view.emit(ActionFailed(action, "web3: web3/web-1 exited with status 1", "look at its environment", log))
+    view.emit(Finished("halted", None, 6, actions=12, seconds=7.25, message="web1/web-1 runs r13, web2/web-1 r12."))
+
+
+PAGES: dict[str, Show] = {
+    "plan-first": lambda view: view.plan(first_plan()),
+    "plan-changes": lambda view: view.plan(changing_plan()),
+    "plan-nothing": lambda view: view.plan(Plan("shop", release=RELEASE)),
+    "plan-nothing-seen": lambda view: view.plan(Plan("shop", release=RELEASE, unreachable=("web2",))),
+    "plan-lost": lambda view: view.plan(first_plan(), (Unreachable("db1", "connection refused", "start sshd"),)),
+    "status-uniform": lambda view: view.status(status_sample(uniform=True)),
+    "status-mixed": lambda view: view.status(status_sample(uniform=False)),
+    "status-nothing": lambda view: view.status(FleetStatus("shop", None, uniform=False, hosts=(), nodes=())),
+    "drift": lambda view: view.drift("shop", ROWS, DriftSummary(12, 11, 10, 1)),
+    "drift-none": lambda view: view.drift("shop", (), DriftSummary(4, 3, 0, 0)),
+    "apply": run,
+    "apply-failing": failing_run,
+    "apply-unchanged": lambda view: view.emit(Finished("unchanged", RELEASE, 0)),
+    "error-spec": lambda view: view.error(SPEC),
+    "error-build": lambda view: view.error(
+        BuildFailed(
+            "web",
+            instruction="RUN pip install -r requirements.txt",
+            output=("ERROR: No matching distribution found for flaskk", "exit status 1"),
+            reason="an instruction failed",
+            hint="correct requirements.txt",
+        )
+    ),
+    "error-unhealthy": lambda view: view.error(
+        NodeUnhealthy("web3", "did not become healthy in 2m", node="web3/web-1", log=("boom",), hint="see its log")
+    ),
+    "error-host": lambda view: view.error(
+        HostUnreachable("web3", "the host key is unknown", hint="provisioner trust web3")
+    ),
+    "checks": lambda view: view.checks(CHECKS),
+    "table": lambda view: view.table("hosts", ("host", "state"), (("lb1", "running"), ("web1", "stopped"))),
+    "table-empty": lambda view: view.table("hosts", ("host", "state"), ()),
+    "document": lambda view: view.document({"title": "Größe der Flotte", "type": "object"}),
+}
+
+
+@pytest.mark.parametrize("case", PAGES)
+def test_a_page_looks_as_recorded(case: str, paint: Paint, matches: Callable[[str, str], None]) -> None:
+    """What people read changes on purpose only."""
+    matches(case, paint(PAGES[case]))
+
+
+@pytest.mark.parametrize("case", PAGES)
+def test_a_json_answer_looks_as_recorded(case: str, paint: Paint, matches: Callable[[str, str], None]) -> None:
+    """What programs read changes on purpose only."""
+    matches(f"{case}-json", paint(PAGES[case], json=True, run=case.startswith("apply")))
+
+
+@pytest.mark.parametrize("case", ["plan-changes", "status-mixed", "drift", "error-spec", "checks"])
+def test_a_narrow_terminal_is_served_too(case: str, paint: Paint, matches: Callable[[str, str], None]) -> None:
+    """Twenty columns are few, and enough."""
+    text = paint(PAGES[case], Settings(width=20))
+    matches(f"{case}-narrow", text)
+
+
+@pytest.mark.parametrize("case", ["plan-changes", "status-mixed", "drift", "document"])
+def test_a_stream_without_unicode_gets_ascii(case: str, paint: Paint, matches: Callable[[str, str], None]) -> None:
+    """Nothing is lost and nothing fails where the encoding has no signs."""
+    matches(f"{case}-ascii", paint(PAGES[case], encoding="ascii"))
+
+
+@pytest.mark.parametrize("case", ["plan-changes", "apply"])
+def test_verbose_shows_every_step_and_action(case: str, paint: Paint, matches: Callable[[str, str], None]) -> None:
+    """Nothing is collapsed for who asks."""
+    matches(f"{case}-verbose", paint(PAGES[case], Settings(verbosity=1)))
