@@ -1,7 +1,6 @@
 # `make demo` shows it work, `make check` is for every commit, `make test` is everything.
 
 export PIP_CACHE_DIR := $(CURDIR)/.provisioner/pip
-export XDG_CACHE_HOME := $(CURDIR)/.provisioner/cache
 
 .PHONY: help venv engine check test demo demo-down clean-lab clean
 

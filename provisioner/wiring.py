@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -139,6 +140,7 @@ def balancer_renderer(declared: Declared) -> RenderBalancer:
     balancer = declared.spec.load_balancer
     template = balancer_template(balancer.source.template) if balancer else ""
 
+    @functools.cache
     def render(config: BalancerConfig) -> tuple[str, str]:
         return balancer_text(config, declared.templates, template)
 

@@ -26,6 +26,18 @@ class ByteChannel(Protocol):
         """Close both ways."""
 
 
+def connect_unix(path: str, timeout: float) -> socket.socket:
+    """Return a connection to a Unix socket of this machine; `timeout` in seconds. Raise OSError."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def is_spent(channel: ByteChannel) -> bool:
     """Tell whether an idle channel has been closed, or left in disorder, by the other side."""
     match channel:

@@ -58,6 +58,7 @@ def negotiate(target: Target, wire: Wire, known: KnownHosts, timeouts: Timeouts)
         error = raised
     if error is not None or not transport.initial_kex_done:
         transport.close()
+        wire.close()
         raise failures.unnegotiated(target, transport.remote_version, error)
     return transport
 

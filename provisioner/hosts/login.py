@@ -12,6 +12,7 @@ import paramiko
 from paramiko.agent import AgentSSH
 
 from provisioner.hosts import failures
+from provisioner.hosts.channel import connect_unix
 from provisioner.hosts.ssh_config import Target
 
 _AGENT_SECONDS = 5.0
@@ -25,10 +26,12 @@ class Agent(AgentSSH):
 
     def __init__(self, path: str) -> None:
         super().__init__()
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_AGENT_SECONDS)
-        connection.connect(path)
-        self._connect(connection)
+        connection = connect_unix(path, _AGENT_SECONDS)
+        try:
+            self._connect(connection)
+        except BaseException:
+            connection.close()
+            raise
 
     def close(self) -> None:
         """Let go of the agent."""

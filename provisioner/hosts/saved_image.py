@@ -17,7 +17,7 @@ SPOOL_BYTES = 16 << 20
 """An archive up to this size stays in memory while it is read, a larger one goes to a temporary file."""
 
 _GZIP = b"\x1f\x8b"
-_BROKEN = (tarfile.TarError, KeyError, ValueError, EOFError, gzip.BadGzipFile)
+_BROKEN = (tarfile.TarError, LookupError, ValueError, TypeError, EOFError, gzip.BadGzipFile)
 
 
 class ImageDamaged(ValueError):

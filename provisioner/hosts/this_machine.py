@@ -14,6 +14,7 @@ import urllib3
 from docker.utils import kwargs_from_env
 
 from provisioner.errors import EngineUnavailable, HostUnreachable
+from provisioner.hosts.channel import connect_unix
 from provisioner.hosts.client import EngineClient, Opener
 from provisioner.hosts.routes import DEFAULT_SOCKET, PROBE_VERSION, Route, negotiated
 from provisioner.hosts.timeouts import Timeouts
@@ -36,6 +37,8 @@ def local_client(environment: Mapping[str, str], timeout: float = 900.0) -> dock
         hint = "unset DOCKER_HOST, or name a unix:// or tcp:// address"
         raise EngineUnavailable(THIS_MACHINE, f"DOCKER_HOST={settings['base_url']} is not followed", hint=hint)
     try:
+        if settings["base_url"].startswith("unix://"):
+            connect_unix(settings["base_url"].removeprefix("unix://"), _PROBE_SECONDS).close()
         with docker.APIClient(**settings, version=PROBE_VERSION, timeout=int(_PROBE_SECONDS)) as asked:
             versions = asked.version(api_version=False)
         return docker.APIClient(**settings, version=negotiated(THIS_MACHINE, versions), timeout=int(timeout))
@@ -81,10 +84,7 @@ class LocalConnection:
 
     def open_unix(self, path: str) -> socket.socket:
         """Return a connection to a Unix socket. Raise OSError."""
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(self._timeouts.connect)
-        connection.connect(path)
-        return connection
+        return connect_unix(path, self._timeouts.connect)
 
     def open_tcp(self, address: str, port: int) -> socket.socket:
         """Return a connection to a TCP port. Raise OSError."""

@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from threading import RLock
 
 from provisioner.errors import BuildFailed, EngineRefused, ImageMissing
 from provisioner.images.archive import ImageContent, Layer, chain_ids, digest_of, pack
@@ -32,6 +33,7 @@ class MemoryImageStore:
     tags: dict[str, str] = field(default_factory=dict)
     layers: dict[str, bytes] = field(default_factory=dict)
     received: list[int] = field(default_factory=list)
+    lock: RLock = field(default_factory=RLock)
 
     def inspect(self, reference: str) -> ImageFacts | None:
         """Return an image by tag or id, None where there is none."""
@@ -49,9 +51,10 @@ class MemoryImageStore:
         files = self._unpacked(content)
         if "manifest.json" not in files:
             raise EngineRefused(self.host, "open /manifest.json: no such file or directory", status=500)
-        for entry, tags in _entries(files):
-            self._keep(files[entry.config], entry, files)
-            self.tags.update(dict.fromkeys(tags, digest_of(files[entry.config])))
+        with self.lock:
+            for entry, tags in _entries(files):
+                self._keep(files[entry.config], entry, files)
+                self.tags.update(dict.fromkeys(tags, digest_of(files[entry.config])))
 
     def save(self, reference: str) -> Iterator[bytes]:
         """Yield an image as an archive, in pieces."""

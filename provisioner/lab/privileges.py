@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import docker
+from docker.errors import APIError
 
+from provisioner.errors import LabError
 from provisioner.lab.containers import lone_container
 
 _QUESTION = """
@@ -14,6 +16,9 @@ known=$(( (1 << ($(cat /proc/sys/kernel/cap_last_cap) + 1)) - 1 ))
 allowed=$(( 0x$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status) ))
 capsh --decode=$(printf %016x $(( known & ~allowed )))
 """
+
+_RECENT = frozenset({"PERFMON", "BPF", "CHECKPOINT_RESTORE"})
+"""Capabilities younger than Docker Engine 20.10, which neither grants them nor accepts their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,31 @@ class Privileges:
         }
 
 
-def ask_privileges(engine: docker.APIClient, image: str, lab: str) -> Privileges:
-    """Ask the machine under the engine which capabilities its root has; `image` is the host image."""
+def find_privileges(engine: docker.APIClient, image: str, lab: str) -> Privileges:
+    """Find out by trial the most that this engine grants; `image` is the host image. Raise LabError."""
+    if _grants(engine, image, lab, Privileges()):
+        return Privileges()
+    withheld = _ask_withheld(engine, image, lab)
+    known_to_all = Privileges(tuple(name for name in withheld.withheld if name not in _RECENT))
+    for privileges in (withheld, known_to_all):
+        if privileges.withheld and _grants(engine, image, lab, privileges):
+            return privileges
+    raise LabError(
+        "the engine of this machine does not let a container run a Docker Engine",
+        hint="a rootless or remote engine cannot carry a lab: use one that runs as root on this machine",
+    )
+
+
+def _grants(engine: docker.APIClient, image: str, lab: str, privileges: Privileges) -> bool:
+    try:
+        with lone_container(engine, lab, image, ["true"], **privileges.host_config()) as container:
+            engine.start(container)
+            return bool(engine.wait(container)["StatusCode"] == 0)
+    except APIError:
+        return False
+
+
+def _ask_withheld(engine: docker.APIClient, image: str, lab: str) -> Privileges:
     with lone_container(engine, lab, image, ["sh", "-c", _QUESTION], pid_mode="host") as container:
         engine.start(container)
         engine.wait(container)

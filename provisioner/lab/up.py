@@ -25,7 +25,7 @@ from provisioner.lab.machine import (
     start_machine,
 )
 from provisioner.lab.network import LabNetwork, find_network, make_network
-from provisioner.lab.privileges import ask_privileges
+from provisioner.lab.privileges import find_privileges
 from provisioner.lab.readiness import await_host
 from provisioner.lab.refusals import explained
 
@@ -144,7 +144,7 @@ def _prepare_site(workshop: Workshop) -> Site:
         image=image,
         version=workshop.options.engine,
         network=make_network(workshop.engine, workshop.options.name),
-        privileges=ask_privileges(workshop.engine, image, workshop.options.name),
+        privileges=find_privileges(workshop.engine, image, workshop.options.name),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -70,7 +71,7 @@ def _options(fleet: str, service: Service) -> ContainerOptions:
         restart=service.restart,
         health=_health(service),
         stop_signal=service.stop_signal,
-        stop_timeout=round(service.stop_grace_period),
+        stop_timeout=math.ceil(service.stop_grace_period),
         log_options=LOG_OPTIONS,
     )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from provisioner.errors import ProvisionerError
 from provisioner.model.balancer import BalancerConfig, Server
 from provisioner.model.container import PublishedPort
-from provisioner.model.placement import SLOTS, Slot, container_name
+from provisioner.model.placement import SLOTS, Slot, container_name, server_name
 from provisioner.model.plan import (
     Action,
     AwaitHealthy,
@@ -29,15 +30,19 @@ from provisioner.planning.scene import Scene
 from provisioner.planning.transition import NEXT, newest, variants
 
 
+Beginning = Literal["create", "revive", "judge"]
+"""How a node's change begins: with a new container, with one that does not run, or with one that runs unproven."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One node's change: the slot its new container starts in, and what stood there or serves until then."""
+    """One node's change: the slot that will serve, how it begins, what serves until then, what is dead in its way."""
 
     view: NodeView
     slot: Slot
-    revive: Occupant | None
-    outgoing: Occupant | None
-    dead: Occupant | None
+    begins: Beginning
+    outgoing: Occupant | None = None
+    dead: Occupant | None = None
 
     @property
     def node(self) -> str:
@@ -45,20 +50,37 @@ class Move:
         return str(self.view.desired.node)
 
 
-def move(view: NodeView) -> Move | None:
-    """Return how a node gets to where it should be; None where it is already."""
+def move(scene: Scene, view: NodeView) -> Move | None:
+    """Return how a node gets to where it should be; None where it is already, and proven to be."""
     current = view.current
     if current is None:
-        return Move(view, "a", None, None, None)
+        return Move(view, "a", "create")
+    if current.matches and not current.container.running:
+        return Move(view, current.slot, "revive", view.leftover)
     if current.matches:
-        return None if current.container.running else Move(view, current.slot, current, None, None)
+        proven = view.leftover is None and in_rotation(scene, view, current.slot)
+        return None if proven else Move(view, current.slot, "judge", view.leftover)
     if current.container.running or current.container.state == "paused":
         other = _other(current.slot)
         _refuse_own_port(view, current, other)
-        return Move(view, other, None, current, view.leftover)
+        return Move(view, other, "create", current, view.leftover)
     if view.leftover is None:
-        return Move(view, _other(current.slot), None, current, None)
-    return Move(view, current.slot, None, view.leftover, current)
+        return Move(view, _other(current.slot), "create", current)
+    return Move(view, current.slot, "create", view.leftover, current)
+
+
+def in_rotation(scene: Scene, view: NodeView, slot: Slot) -> bool:
+    """Tell whether every balancer sends requests to a slot; what has just been loaded counts until its first check."""
+    if view.desired.port is None:
+        return True
+    name, service = server_name(view.desired.node, slot), view.desired.node.service
+    for balancer in scene.desired.balancers:
+        host = scene.observed.host(balancer.host)
+        states = host.balancer.servers if host and host.balancer else ()
+        state = next((each for each in states if (each.backend, each.name) == (service, name)), None)
+        if state is None or state.admin != "ready" or state.health == "down":
+            return False
+    return True
 
 
 def _other(slot: Slot) -> Slot:
@@ -81,11 +103,12 @@ def batch_steps(scene: Scene, config: BalancerConfig | None, moves: tuple[Move, 
     rota = Rota(scene, config)
     names = ", ".join(each.node for each in moves)
     undo = tuple(action for each in moves for action in _undo(rota, each))
+    starting = tuple(each for each in moves if each.begins != "judge")
     yield from evict_steps(rota, tuple((each.view, each.dead) for each in moves if each.dead is not None))
     yield from steps(
         f"{names}: hold the free slot", (a for each in moves for a in rota.hold(each.view, each.slot)), undo
     )
-    yield from steps(f"{names}: start", (_start(scene, each) for each in moves), undo)
+    yield from steps(f"{names}: start", (_start(scene, each) for each in starting), undo)
     yield from steps(f"{names}: wait until healthy", (a for each in moves for a in _await(rota, each)), undo)
     yield from steps(f"{names}: into rotation", (a for each in moves for a in rota.enter(each.view, each.slot)), undo)
     yield from retire_steps(rota, tuple((each.view, each.outgoing) for each in moves if each.outgoing is not None))
@@ -194,8 +217,8 @@ def recheck_steps(rota: Rota, staying: tuple[NodeView, ...]) -> Iterator[Step]:
 
 def _start(scene: Scene, each: Move) -> Action:
     desired = each.view.desired
-    if each.revive is not None:
-        container = each.revive.container
+    if each.begins == "revive" and each.view.current:
+        container = each.view.current.container
         return ReviveContainer(desired.node.host, each.node, container.name, container.container_id, container.state)
     host = scene.observed.host(desired.node.host)
     return StartNode(
@@ -222,11 +245,13 @@ def _await(rota: Rota, each: Move) -> tuple[Action, ...]:
 
 
 def _undo(rota: Rota, each: Move) -> tuple[Action, ...]:
-    if each.revive is not None:
+    """Return what takes back a container that failed its gate; one that has nothing beside it stays to be looked at."""
+    if each.begins != "create" and each.outgoing is None:
         return ()
     desired = each.view.desired.node
     name = container_name(rota.scene.desired.fleet, desired.service, desired.index, each.slot)
-    gone = RemoveContainer(desired.host, each.node, name, "", "it did not pass its gate")
+    there = each.view.current.container.container_id if each.begins != "create" and each.view.current else ""
+    gone = RemoveContainer(desired.host, each.node, name, there, "it did not pass its gate")
     return (*rota.hold(each.view, each.slot), gone, *rota.rest(each.view, each.slot))
 
 

@@ -44,7 +44,8 @@ def plan(scene: Scene, release: str | None) -> Plan:
     unreachable = tuple(host.name for host in scene.observed.unreachable)
     images = [node.image for node in scene.desired.nodes] + [balancer.image for balancer in scene.desired.balancers]
     known = all(isinstance(image, Known) for image in images)
-    return Plan(scene.desired.fleet, ordered, changes(rows), release if known else None, unreachable)
+    lines = (*changes(rows), *_unproven(scene, rows))
+    return Plan(scene.desired.fleet, ordered, lines, release if known else None, unreachable)
 
 
 def _actionable(scene: Scene, row: Drift) -> bool:
@@ -54,7 +55,7 @@ def _actionable(scene: Scene, row: Drift) -> bool:
 
 def _fleet_steps(scene: Scene) -> Iterator[Step]:
     views = _views(scene)
-    moves = tuple(found for each in views if (found := move(each)) is not None)
+    moves = tuple(found for each in views if (found := move(scene, each)) is not None)
     taken = {each.container.container_id for m in moves for each in (m.outgoing, m.dead) if each}
     stale = tuple((v, v.leftover) for v in views if v.leftover and v.leftover.container.container_id not in taken)
     moving = {each.node for each in moves}
@@ -167,6 +168,16 @@ def changes(rows: tuple[Drift, ...]) -> tuple[Change, ...]:
         each = tuple(group)
         found.append(Change(host, node, _kind(each), tuple(_reason(row) for row in each)))
     return tuple(found)
+
+
+def _unproven(scene: Scene, rows: tuple[Drift, ...]) -> Iterator[Change]:
+    told = {row.node for row in rows}
+    for each in _views(scene):
+        name = str(each.desired.node)
+        if name not in told and move(scene, each) is not None:
+            yield Change(
+                each.desired.node.host, name, "change", ("it runs, and the balancer does not send it requests",)
+            )
 
 
 def _kind(rows: tuple[Drift, ...]) -> str:

@@ -94,10 +94,12 @@ def revive_container(action: ReviveContainer, run: Run) -> str:
 
 
 def await_healthy(action: AwaitHealthy, run: Run) -> str:
-    """Wait until the balancer's checks of a slot have passed long enough, without traffic."""
+    """Wait until the balancer's checks of a slot have passed long enough; one that was held gets no traffic yet."""
     with run.balancer(action.host) as balancer:
-        balancer.set_state(action.backend, (action.server,), "drain")
-        balancer.distrust(action.backend, (action.server,))
+        (server,) = states(balancer, action.host, action.backend, (action.server,))
+        if server.admin != "ready":
+            balancer.set_state(action.backend, (action.server,), "drain")
+            balancer.distrust(action.backend, (action.server,))
         watch = _Watch(run, action)
         while True:
             (server,) = states(balancer, action.host, action.backend, (action.server,))

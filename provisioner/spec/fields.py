@@ -106,7 +106,7 @@ def whole(minimum: int, maximum: int) -> Callable[[object], int]:
 
 
 def _unquoted(value: object) -> str:
-    quoted_number = isinstance(value, Scalar) and not value.plain and re.fullmatch(r"\d+|\$\{.*\}", value.text)
+    quoted_number = isinstance(value, Scalar) and not value.plain and value.text.isdecimal()
     return "remove the quotes" if quoted_number else ""
 
 

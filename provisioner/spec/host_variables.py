@@ -85,7 +85,7 @@ def _as_text(tree: Tree) -> str:
         case Scalar():
             return tree.text
         case _:
-            return json.dumps(as_values(tree), ensure_ascii=False)
+            return json.dumps(as_values(tree), ensure_ascii=False, sort_keys=True)
 
 
 def _jinja(tree: Tree, source: SourceText) -> Iterator[Diagnostic]:

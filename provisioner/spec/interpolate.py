@@ -37,7 +37,8 @@ def interpolate_text(text: str, environment: Mapping[str, str]) -> str:
 def interpolate(tree: Tree, environment: Mapping[str, str]) -> tuple[Tree, dict[Place, Unresolved]]:
     """Return a document with the variables of its values replaced, and what could not be, by place.
 
-    Keys are left alone. A value that was written without quotes means what it would mean if written in full.
+    Keys are left alone. What a variable gave means what it would mean if written without quotes: between braces and
+    brackets YAML demands quotes around `${VAR}`, and a port is still to be a number there.
     """
     faults: dict[Place, Unresolved] = {}
     return _interpolated(tree, environment, faults), faults
@@ -61,7 +62,7 @@ def _interpolated(tree: Tree, environment: Mapping[str, str], faults: dict[Place
 
 
 def _retyped(scalar: Scalar, text: str) -> Scalar:
-    value = plain_value(text) if scalar.plain else text
+    value = plain_value(text)
     return replace(scalar, text=text, value=text if value is None else value)
 
 

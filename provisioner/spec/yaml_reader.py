@@ -90,6 +90,9 @@ def _syntax_fault(source: SourceText, error: yaml.MarkedYAMLError) -> Diagnostic
         return source.diagnostic(WHOLE_FILE, str(error))
     if source.text[mark.index : mark.index + 1] == "\t":
         return source.diagnostic(_place(mark), "a tab cannot indent YAML", "use spaces")
+    if source.text[mark.index - 1 : mark.index + 1] == "${" and mark.index:
+        hint = 'write "${VARIABLE}"; a number in it stays a number'
+        return source.diagnostic(_place(mark), "between braces or brackets, a variable needs quotes", hint)
     problem = (error.problem or error.context or "this is not YAML").removeprefix("but ")
     if context is None or context.index == mark.index:
         return source.diagnostic(_place(mark), problem)

@@ -79,8 +79,8 @@ class Sshd:
         }
         config = self.folder / "sshd_config"
         config.write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
-        log = (self.folder / "log").open("ab")
-        self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=log)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=log)
         until = time.monotonic() + 10
         while time.monotonic() < until:
             with socket.socket() as probe:
@@ -227,7 +227,9 @@ class Workbench:
         """Ask for a container that sleeps."""
         options.setdefault("command", ("sleep", "600"))
         name = f"{self.fleet}-{suffix}"
-        return ContainerRequest(name, self.image, ContainerOptions(**options), "bench", ports, {FLEET_LABEL: self.fleet})
+        return ContainerRequest(
+            name, self.image, ContainerOptions(**options), "bench", ports, {FLEET_LABEL: self.fleet}
+        )
 
     def running(self, **options: Any) -> str:
         """Create and start a container."""
@@ -246,10 +248,16 @@ class Workbench:
 
 
 @pytest.fixture
-def bench(sshd: Callable[..., Sshd], project: Project, hosts: SshHosts, shell_image: str) -> Iterator[Workbench]:
+def server(sshd: Callable[..., Sshd], project: Project) -> Sshd:
+    """Return an sshd that runs and is trusted."""
+    started = sshd()
+    project.trust(started)
+    return started
+
+
+@pytest.fixture
+def bench(server: Sshd, hosts: SshHosts, shell_image: str) -> Iterator[Workbench]:
     """Lend hands on this machine's engine, reached over SSH."""
-    server = sshd()
-    project.trust(server)
     made = Workbench(hosts.hands(server.host()), shell_image)
     yield made
     made.clear()

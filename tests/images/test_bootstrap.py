@@ -15,7 +15,7 @@ from provisioner.errors import BuildFailed
 from provisioner.images.bootstrap import base_tag, debian_root, image_archive, suite_base
 from provisioner.images.debian_root import DebianRoot, make_root
 
-CACHE = Path(__file__).parents[2] / ".provisioner" / "cache"
+CACHE = Path(__file__).parents[2] / ".provisioner" / "cache" / "bases"
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from provisioner.lab.up import up
 
 pytestmark = pytest.mark.lab
 
-CACHE = Path(__file__).parents[2] / ".provisioner" / "cache"
+CACHE = Path(__file__).parents[2] / ".provisioner" / "cache" / "bases"
 OPTIONS = LabOptions(name="tlab", groups=(("lb", 1), ("web", 2)), port=18080)
 
 

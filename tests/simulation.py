@@ -1,0 +1,133 @@
+"""A whole fleet in memory, under the real conductor: hosts, balancer, builder and shipper behave, time is lent."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from provisioner.balancers.memory import MemoryBalancers
+from provisioner.hosts.memory import AppBehaviour, MemoryClock, MemoryHosts
+from provisioner.images.cache import LayerCache
+from provisioner.images.memory import MemoryBuilder, MemoryImageStore
+from provisioner.images.ship import CacheShipper
+from provisioner.local.templates import TemplateFolders
+from provisioner.model.balancer import BalancerConfig
+from provisioner.model.event import Event, Finished
+from provisioner.model.image import BuildInputs
+from provisioner.model.inventory import Host
+from provisioner.model.spec import LOAD_BALANCER, FleetSpec
+from provisioner.model.status import FleetStatus
+from provisioner.planning.desire import ImageIndex, desire
+from provisioner.reconcile.apply import Consent, apply
+from provisioner.reconcile.prepare import drift, prepare
+from provisioner.reconcile.survey import survey
+from provisioner.reconcile.world import Intent, World
+from provisioner.render.balancer import balancer_text
+from tests import fleets
+
+WEBS = ("web1", "web2", "web3")
+
+
+@dataclass
+class Sink:
+    """Keeps what happened."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def emit(self, event: Event) -> None:
+        """Keep an event."""
+        self.events.append(event)
+
+
+class Simulation:
+    """Three web hosts and a balancer in memory; `version` stands for what is in the build context."""
+
+    def __init__(self, folder: Path, names: tuple[str, ...] = ("lb1", *WEBS)) -> None:
+        self.hosts = MemoryHosts([fleets.host(name) for name in names], MemoryClock())
+        self.balancers = MemoryBalancers(self.hosts.clock, self.hosts)
+        self.builder = MemoryBuilder(MemoryImageStore())
+        self.sink = Sink()
+        self.folder = folder
+        self.version = "1"
+        self.inventory = {name: fleets.host(name) for name in names}
+
+    def behave(self, behaviour: AppBehaviour) -> None:
+        """Say how the web image of this version behaves; it is built if need be."""
+        inputs = self._inputs()["web"]
+        self.hosts.behaviours[self.builder.build(inputs, lambda *_: None).image_id] = behaviour
+
+    def apply(self, spec: FleetSpec, webs: tuple[str, ...] = WEBS, consent: Consent | None = None) -> Finished:
+        """Apply a spec and return how it ended."""
+        world, intent = self._world(), self.intent(spec, webs)
+        prepared = prepare(world.lookout, intent, world.builder)
+        return apply(world, intent, prepared, consent or Consent())
+
+    def drift(self, spec: FleetSpec, webs: tuple[str, ...] = WEBS) -> list[tuple[str, str, str, str]]:
+        """Return host, kind, key and class of every difference."""
+        report = drift(self._world().lookout, self.intent(spec, webs))
+        return [(row.host, row.kind, row.key, row.drift_class) for row in report.rows]
+
+    def status(self, spec: FleetSpec) -> FleetStatus:
+        """Return the state of the fleet."""
+        return survey(self._world().lookout, self.intent(spec))
+
+    def intent(self, spec: FleetSpec, webs: tuple[str, ...] = WEBS) -> Intent:
+        """Return what a spec wants."""
+        placement = fleets.placement(spec, webs)
+        inputs = {name: each for name, each in self._inputs().items() if name in (*spec.services, LOAD_BALANCER)}
+        tags = {name: each.tag for name, each in inputs.items()}
+        return Intent(
+            fleet=spec.name,
+            hosts=placement.hosts,
+            desire=lambda ids: desire(spec, placement, ImageIndex(tags, ids), render),
+            render=render,
+            policy=spec.rollout,
+            tags=tags,
+            inputs={each.tag: each for each in inputs.values()},
+            inventory=self.inventory,
+        )
+
+    def writes(self) -> list[str]:
+        """Return what was done to any host since it was last forgotten."""
+        return [f"{effect.host}: {effect.name}" for effect in self.hosts.journal]
+
+    def _inputs(self) -> dict[str, BuildInputs]:
+        services = dict.fromkeys(("web", "api"), f"FROM memory\nLABEL v={self.version}")
+        services[LOAD_BALANCER] = "FROM memory\nLABEL balancer=1"
+        return {
+            name: BuildInputs(name, f"provisioner/shop/{name}:{abs(hash(text)):016x}", text, None)
+            for name, text in services.items()
+        }
+
+    def _world(self) -> World:
+        return World(
+            hosts=self.hosts,
+            balancers=self.balancers,
+            shipper=CacheShipper(LayerCache(self.folder), lambda: [self.builder.store]),
+            clock=self.hosts.clock,
+            sink=self.sink,
+            builder=self.builder,
+        )
+
+
+@functools.cache
+def render(config: BalancerConfig) -> tuple[str, str]:
+    """Render the balancer's file with the template that is shipped."""
+    return balancer_text(config, TemplateFolders(Path("nowhere")))
+
+
+def spec(**environment: str) -> FleetSpec:
+    """Return the standard fleet with an environment for its web service."""
+    return fleets.spec(fleets.web_service(environment=environment))
+
+
+def checked_on(path: str) -> FleetSpec:
+    """Return the standard fleet with another path for its health check."""
+    service = fleets.web_service(environment={})
+    return fleets.spec(replace(service, healthcheck=replace(service.healthcheck, path=path)))
+
+
+def without(names: dict[str, Host], gone: str) -> dict[str, Host]:
+    """Return an inventory without one host."""
+    return {name: host for name, host in names.items() if name != gone}
