@@ -87,7 +87,8 @@ def declare(settings: Settings) -> Declared:
 
 def read_fleet_inventory(settings: Settings) -> Inventory:
     """Return the inventory that was named, or the one that is meant."""
-    path = sources.find_inventory(settings.inventory or None, settings.environment_name or None, ".", str(settings.file))
+    named, environment = settings.inventory or None, settings.environment_name or None
+    path = sources.find_inventory(named, environment, ".", str(settings.file))
     return sources.with_home(read_inventory(*sources.inventory_sources(path)), Path.home())
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -160,7 +161,7 @@ class SshHosts:
 
     def _opened(self, host: Host) -> _Lent:
         timeouts = self._settings.timeouts
-        sight = self._sight(host)
+        sight = _sight(host, self._ways, self._settings)
         sight.engine.find()
         hands = EngineHands(
             EngineReader(sight),
@@ -170,12 +171,15 @@ class SshHosts:
         )
         return _Lent(sight, hands, ReleaseImages(host.name, sight.images))
 
-    def _sight(self, host: Host) -> Sight:
-        timeouts, named = self._settings.timeouts, host.variables.get(SOCKET_VARIABLE, "")
-        if host.connection == "local":
-            here, environment = LocalConnection(host, timeouts), self._settings.environment
-            engine = Engine(host.name, lambda: find_local_route(here, named, environment), here.is_alive, timeouts)
-            return Sight(here, engine, ImageLookup(engine))
-        ssh, path = self._ways.to(host), named or DEFAULT_SOCKET
-        engine = Engine(host.name, lambda: find_route(ssh, path, timeouts), ssh.is_alive, timeouts)
-        return Sight(ssh, engine, ImageLookup(engine))
+
+def _sight(host: Host, ways: Ways, settings: AccessSettings) -> Sight:
+    timeouts, named = settings.timeouts, host.variables.get(SOCKET_VARIABLE, "")
+    if host.connection == "local":
+        here = LocalConnection(host, timeouts)
+        find = partial(find_local_route, here, named, settings.environment)
+        engine = Engine(host.name, find, here.is_alive, timeouts)
+        return Sight(here, engine, ImageLookup(engine))
+    ssh = ways.to(host)
+    find = partial(find_route, ssh, named or DEFAULT_SOCKET, timeouts)
+    engine = Engine(host.name, find, ssh.is_alive, timeouts)
+    return Sight(ssh, engine, ImageLookup(engine))

@@ -48,7 +48,7 @@ class SshConnection:
 
     def __init__(self, target: Target, via: SshConnection | None, known: KnownHosts, timeouts: Timeouts) -> None:
         self.target = target
-        self._via = via
+        self.via = via
         self._known = known
         self._timeouts = timeouts
         self._lock = threading.Lock()
@@ -77,10 +77,6 @@ class SshConnection:
         """Tell whether the connection stands now."""
         return self._transport is not None and self._transport.is_active()
 
-    def way(self) -> tuple[SshConnection, ...]:
-        """Return the connections that are passed to get there, jump hosts first, this one last."""
-        return (*(self._via.way() if self._via else ()), self)
-
     def offered_key(self) -> tuple[HostKey, Verdict]:
         """Return the key the host shows and whether it is trusted, without a login. Raise HostUnreachable."""
         transport = self._negotiated()
@@ -100,7 +96,7 @@ class SshConnection:
     def run(self, script: str, *arguments: str) -> Completed:
         """Run a fixed script with `sh -s`; its arguments are quoted. Raise HostUnreachable."""
         try:
-            with closing(self.open_exec(("sh", "-s", "--", *arguments))) as channel, self._losses():
+            with closing(self.open_exec(("sh", "-s", "--", *arguments))) as channel, _losses(self.name):
                 return complete(channel, script.encode(), self._timeouts.command)
         except paramiko.ChannelException as error:
             hint = "does sshd there allow commands, and is MaxSessions high enough?"
@@ -111,7 +107,7 @@ class SshConnection:
 
         Raise HostUnreachable, or ChannelException where sshd refuses it.
         """
-        with self._losses():
+        with _losses(self.name):
             channel = self.connect().open_session(timeout=self._timeouts.channel)
             channel.settimeout(self._timeouts.command)
             channel.exec_command(shell_words(argv))
@@ -119,25 +115,26 @@ class SshConnection:
 
     def open_unix(self, path: str) -> paramiko.Channel:
         """Return a channel to a Unix socket of the host. Raise HostUnreachable or ChannelException."""
-        with self._losses():
+        with _losses(self.name):
             return self.connect().open_streamlocal(path, self._timeouts.channel)
 
     def open_tcp(self, address: str, port: int) -> paramiko.Channel:
         """Return a channel to a TCP port as seen from the host. Raise HostUnreachable or ChannelException."""
-        with self._losses():
+        with _losses(self.name):
             transport, source = self.connect(), ("127.0.0.1", 0)
             return transport.open_channel("direct-tcpip", (address, port), source, timeout=self._timeouts.channel)
 
-    @contextmanager
-    def _losses(self) -> Iterator[None]:
-        try:
-            yield
-        except paramiko.ChannelException:
-            raise
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise failures.lost(self.name, error) from error
-
     def _negotiated(self) -> StreamlocalTransport:
-        via, target = self._via, self.target
+        via, target = self.via, self.target
         wire = dial_through(target, via.target, via.open_tcp) if via else dial(target, self._timeouts.connect)
         return negotiate(target, wire, self._known, self._timeouts)
+
+
+@contextmanager
+def _losses(host: str) -> Iterator[None]:
+    try:
+        yield
+    except paramiko.ChannelException:
+        raise
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise failures.lost(host, error) from error

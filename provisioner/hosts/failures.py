@@ -45,13 +45,23 @@ def unnegotiated(target: Target, banner: str, error: Exception | None) -> HostUn
     """Return why SSH did not come to be on a connection; `banner` is what sshd called itself, empty for nothing."""
     place = f"{target.address}:{target.port}"
     if not banner:
-        message = f"what answers at {place} does not speak SSH"
-        return _unreachable(target, message, "is the port right, and does sshd take new connections (MaxStartups)?")
+        return _ungreeted(target, place, error)
     if isinstance(error, IncompatiblePeer):
         message = f"{banner} at {place} has no algorithm in common with us: {error}"
         return _unreachable(target, message, "sshd there is too old or too strict; update it")
     reason = f": {error}" if error is not None and str(error) else " in time"
     return _unreachable(target, f"the SSH handshake with {place} did not end{reason}", "try again, look at sshd's log")
+
+
+def _ungreeted(target: Target, place: str, error: Exception | None) -> HostUnreachable:
+    cause = error.__context__ if error is not None else None
+    if error is None or isinstance(cause, TimeoutError):
+        message = f"{place} takes connections and then says nothing"
+        return _unreachable(target, message, "is the host overloaded or frozen, or is this another service's port?")
+    if isinstance(cause, EOFError | OSError):
+        message = f"{place} closed the connection before it said anything"
+        return _unreachable(target, message, "does sshd there take new connections (MaxStartups, fail2ban)?")
+    return _unreachable(target, f"what answers at {place} does not speak SSH", "is the port right?")
 
 
 def untrusted(target: Target, shown: HostKey, verdict: Verdict) -> HostUnreachable | None:

@@ -39,7 +39,7 @@ class Ways:
 
         Where all are, it is the host's own. Raise HostUnreachable.
         """
-        *jumps, last = self.to(host).way()
+        *jumps, last = _passed(self.to(host))
         for hop in jumps:
             key, verdict = hop.offered_key()
             if not isinstance(verdict, Trusted):
@@ -81,6 +81,11 @@ class Ways:
 
     def _made(self, target: Target, via: SshConnection | None) -> SshConnection:
         return SshConnection(target, via, self._files.load((self._project_file, *target.known_hosts)), self._timeouts)
+
+
+def _passed(connection: SshConnection) -> tuple[SshConnection, ...]:
+    """Return the connections that lead to one, in order, and itself."""
+    return (*(_passed(connection.via) if connection.via else ()), connection)
 
 
 def _place(target: Target) -> str:

@@ -1,4 +1,4 @@
-"""Does every host really have the address its nodes would be published on?"""
+"""Refuses to publish a node on an address that its host does not have."""
 
 from __future__ import annotations
 

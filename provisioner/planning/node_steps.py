@@ -29,7 +29,6 @@ from provisioner.planning.pairing import NodeView, Occupant, slot_ports
 from provisioner.planning.scene import Scene
 from provisioner.planning.transition import NEXT, newest, variants
 
-
 Beginning = Literal["create", "revive", "judge"]
 """How a node's change begins: with a new container, with one that does not run, or with one that runs unproven."""
 

@@ -58,6 +58,13 @@ def one_line(value: object) -> str:
     return text
 
 
+def argument(value: object) -> str:
+    """Return a word of a command as it was written; a script of several lines is a word too."""
+    text = any_text(value)
+    one_line(text.replace("\n", " ").replace("\t", " "))
+    return text
+
+
 def matching(pattern: str, wanted: str) -> Callable[[object], str]:
     """Return a reader of texts of one form; `wanted` completes the sentence "expected …"."""
     compiled = re.compile(pattern)
@@ -270,7 +277,7 @@ Name = Annotated[str, BeforeValidator(matching(NAME, NAME_WANTED)), _text_schema
 BaseName = Annotated[str, BeforeValidator(matching(NAME, NAME_WANTED)), _key_schema(NAME)]
 ServiceName = Annotated[str, BeforeValidator(_service_name), _key_schema(NAME)]
 Line = Annotated[str, BeforeValidator(matching(r".+", "a text")), _text_schema()]
-Argument = Annotated[str, BeforeValidator(one_line), _text_schema()]
+Argument = Annotated[str, BeforeValidator(argument), _text_schema()]
 Value = Annotated[str, BeforeValidator(_value), _text_schema()]
 EnvironmentKey = Annotated[str, BeforeValidator(matching(_ENVIRONMENT_KEY, "the name of a variable"))]
 ArgumentKey = Annotated[str, BeforeValidator(matching(_ARGUMENT_KEY, "the name of a build argument"))]

@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import Any
 
-from provisioner.spec.fields import Unfit, VolumeName, one_line
+from provisioner.spec.fields import Unfit, VolumeName, argument, one_line
 from provisioner.spec.tree import Scalar, describe
 
 _TMPFS_OPTION = re.compile(
@@ -20,7 +20,7 @@ def words(value: Any) -> Any:
     if not isinstance(value, Scalar):
         return value
     try:
-        parts = shlex.split(one_line(value))
+        parts = shlex.split(argument(value))
     except ValueError as error:
         raise Unfit(f"the command cannot be split into words: {str(error).lower()}") from None
     return [_like(value, part) for part in parts]

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tarfile
@@ -95,6 +96,14 @@ class Sshd:
             self.process.terminate()
             self.process.wait(10)
             self.process = None
+
+    def kill(self) -> None:
+        """End it with every session it serves, as a host that goes down does."""
+        assert self.process is not None
+        sessions = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        self.stop()
+        for session in sessions:
+            os.kill(int(session), signal.SIGKILL)
 
     def new_host_key(self) -> None:
         """Start again with another host key."""

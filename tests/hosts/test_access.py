@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -219,24 +219,37 @@ def test_a_port_where_nobody_listens_refuses(sshd: Start, hosts: SshHosts) -> No
     assert "refused the connection" in refusal(hosts, server.host()).reason
 
 
-def test_what_does_not_speak_ssh_is_noticed(hosts: SshHosts) -> None:
-    """A web server, or something that says nothing at all."""
-    for greeting in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b""):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
+@pytest.mark.parametrize(
+    ("greeting", "reason"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n" * 200, "does not speak SSH"),
+        (b"", "closed the connection before it said anything"),
+        (None, "says nothing"),
+    ],
+    ids=["a web server", "hung up", "silent"],
+)
+def test_what_does_not_greet_as_sshd_is_told_apart(hosts: SshHosts, greeting: bytes | None, reason: str) -> None:
+    """Another service, a server that hangs up, and one that says nothing."""
+    done = threading.Event()
 
-            def serve(listener: socket.socket = listener, greeting: bytes = greeting) -> None:
-                connection, _ = listener.accept()
-                with connection:
-                    connection.sendall(greeting)
-                    connection.settimeout(8)
-                    if not greeting:
-                        connection.recv(100)
-                        connection.recv(100)
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            if greeting is None:
+                done.wait(20)
+            else:
+                connection.sendall(greeting)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(1024):
+                    pass
 
-            thread = threading.Thread(target=serve, daemon=True)
-            thread.start()
-            assert "does not speak SSH" in refusal(hosts, Host("web1", "127.0.0.1", port, "root")).reason
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        error = refusal(hosts, Host("web1", "127.0.0.1", listener.getsockname()[1], "root"))
+        done.set()
+        thread.join(20)
+    assert reason in error.reason
 
 
 def test_a_name_that_does_not_resolve_is_said(hosts: SshHosts) -> None:
@@ -330,20 +343,11 @@ def test_a_lost_connection_is_an_error_once_and_then_made_again(
     """The server is killed with its sessions in the middle of the work, and started again."""
     reader = hosts.reader(server.host())
     reader.observe("nobody")
-    server.stop()
-    children = subprocess.run(["pgrep", "-f", "sshd: root"], capture_output=True, text=True, check=False).stdout.split()
-    mine = [pid for pid in children if _serves(pid, server.port)]
-    subprocess.run(["kill", *mine], check=True)
+    server.kill()
     with pytest.raises(HostError):
         reader.observe("nobody")
     server.start()
     assert reader.observe("nobody").engine.route == "streamlocal"
-
-
-def _serves(pid: str, port: int) -> bool:
-    """Tell whether a process holds a connection to a port, so that no other sshd of this machine is touched."""
-    listed = subprocess.run(["ss", "-Htnp", f"sport = :{port}"], capture_output=True, text=True, check=False).stdout
-    return f"pid={pid}," in listed
 
 
 def test_many_threads_share_one_connection(server: Sshd, project: Project, hosts: SshHosts) -> None:

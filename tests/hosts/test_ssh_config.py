@@ -18,7 +18,7 @@ Host web1
   User fromalias
   Port 2200
   HostName 10.9.9.9
-  IdentityFile ~/.ssh/web
+  IdentityFile /keys/web
   IdentitiesOnly yes
   ProxyJump ops@bastion:2222
 Host short
@@ -73,7 +73,7 @@ def test_address_and_alias_are_both_looked_up(tmp_path: Path, with_ssh: bool) ->
     """A user may have written either into the configuration; the inventory's address is where it goes."""
     target = config(tmp_path, with_ssh=with_ssh).resolve(Host("web1", "10.0.0.5"))
     assert (target.address, target.user, target.port) == ("10.0.0.5", "fromaddress", 2200)
-    assert "/home/me/.ssh/web" in target.identity_files
+    assert "/keys/web" in target.identity_files
     assert target.identities_only
     assert (target.jumps, target.agent) == ((Jump("bastion", 2222, "ops"),), "/agent")
 
@@ -111,4 +111,4 @@ def test_a_configuration_in_error_is_explained(tmp_path: Path) -> None:
 def test_an_agent_may_be_named_or_forbidden(tmp_path: Path) -> None:
     """`IdentityAgent` names a socket, or none."""
     assert config(tmp_path, "IdentityAgent none\n").resolve(Host("a", "a")).agent == ""
-    assert config(tmp_path, "IdentityAgent ~/agent\n").resolve(Host("a", "a")).agent == "/home/me/agent"
+    assert config(tmp_path, "IdentityAgent /run/agent\n").resolve(Host("a", "a")).agent == "/run/agent"

@@ -1,0 +1,35 @@
+"""What tests on real parts share: a lab, and the command line as a person runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from provisioner.hosts.access import AccessSettings, EngineHands, SshHosts
+from tests.lab_fleet import LabFleet
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[LabFleet]:
+    """Return a lab of one balancer host and four web hosts, made from nothing and removed in the end."""
+    fleet = LabFleet()
+    fleet.down()
+    fleet.up()
+    yield fleet
+    fleet.down()
+
+
+@pytest.fixture(scope="session")
+def real_hands(lab: LabFleet) -> Iterator[EngineHands]:
+    """Return what changes a real host: web4, which no other test puts a fleet on for long."""
+    host = lab.inventory().hosts["web4"]
+    known = lab.folder / "inventories" / f"{lab.name}.known_hosts"
+    with SshHosts(AccessSettings(known_hosts=known, environment={})) as hosts:
+        yield hosts.hands(host)
+
+
+@pytest.fixture(scope="session")
+def real_image(lab: LabFleet) -> str:
+    """Return the id of an image on that host with `sleep`, `true`, `false`, `sh` and a `/tmp`."""
+    return lab.load_base("web4")
