@@ -91,6 +91,12 @@ class LabFleet:
         assert code == 0 or not check, (host, command, output.decode())
         return output.decode().strip()
 
+    def clock(self, host: str) -> str:
+        """Return a host's clock, with nanoseconds."""
+        told = self.on(host, "date +%s.%N")
+        assert told, host
+        return told
+
     def restart_host(self, host: str) -> None:
         """Restart a host as a power button would, with no controller running."""
         self.engine.restart(f"{self.name}-{host}", timeout=10)
@@ -121,13 +127,10 @@ class LabFleet:
         return seen
 
     def events(self, host: str, since: str, until: str) -> list[str]:
-        """Return what the engine of a host noted in between, health checks aside."""
-        lines = self.on(host, f"docker events --since {since} --until {until} --format '{{{{.Type}}}} {{{{.Action}}}}'")
-        return [line for line in lines.splitlines() if line]
-
-    def now(self, host: str) -> str:
-        """Return a host's clock, with nanoseconds."""
-        return self.on(host, "date +%s.%N")
+        """Return what the engine of a host noted in between; reading a file (`archive-path`) changes nothing."""
+        shown = "--format '{{.Type}} {{.Action}}'"
+        lines = self.on(host, f"docker events --since {since} --until {until} {shown}")
+        return [line for line in lines.splitlines() if line and not line.endswith("archive-path")]
 
     def load_base(self, host: str) -> str:
         """Bring the bootstrapped base to a host as it is and return its id there."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import docker
-from docker.errors import NotFound
+from docker.errors import APIError
 
 from provisioner.errors import BuildFailed
 
@@ -118,19 +118,16 @@ def _make_in_container(engine: docker.APIClient, root: DebianRoot, target: Path)
 
 
 def _debian_image(engine: docker.APIClient) -> str | None:
-    for image in engine.images():
-        for tag in image.get("RepoTags") or ():
-            if _is_debian(engine, tag):
-                return str(tag)
-    return None
+    by_size = sorted(engine.images(), key=lambda image: image["Size"])
+    return next((str(image["Id"]) for image in by_size if _is_debian(engine, image["Id"])), None)
 
 
 def _is_debian(engine: docker.APIClient, image: str) -> bool:
-    with _container(engine, image, ["true"]) as container:
-        try:
+    try:
+        with _container(engine, image, ["true"]) as container:
             release = _read_file(engine, container, "/usr/lib/os-release")
-        except NotFound:
-            return False
+    except APIError:
+        return False
     return "ID=debian" in release.splitlines()
 
 

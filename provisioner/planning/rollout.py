@@ -31,7 +31,7 @@ from provisioner.planning.node_steps import (
 )
 from provisioner.planning.pairing import NodeView, Occupant, view
 from provisioner.planning.scene import Scene, applied_config
-from provisioner.planning.transition import transitional
+from provisioner.planning.transition import Serving, transitional
 
 
 def plan(scene: Scene, release: str | None) -> Plan:
@@ -60,7 +60,7 @@ def _fleet_steps(scene: Scene) -> Iterator[Step]:
     stale = tuple((v, v.leftover) for v in views if v.leftover and v.leftover.container.container_id not in taken)
     moving = {each.node for each in moves}
     gone = _gone(scene)
-    config = _config_for(scene)
+    config = _config_for(scene, _serving(views, moves))
     if config is not None:
         yield from opening_steps(scene, config)
     yield from _rollout(scene, config, moves)
@@ -74,9 +74,17 @@ def _fleet_steps(scene: Scene) -> Iterator[Step]:
     yield from departure_steps(scene)
 
 
-def _config_for(scene: Scene) -> BalancerConfig | None:
+def _config_for(scene: Scene, serving: Serving) -> BalancerConfig | None:
     balancers = scene.desired.balancers
-    return transitional(applied_config(scene), balancers[0].config) if balancers else None
+    return transitional(applied_config(scene), balancers[0].config, serving) if balancers else None
+
+
+def _serving(views: tuple[NodeView, ...], moves: tuple[Move, ...]) -> Serving:
+    taken = {(each.node, each.slot) for each in moves if each.begins == "create"}
+    occupants = [(str(v.desired.node), each) for v in views for each in (v.current, v.leftover) if each]
+    running = {(node, each.slot) for node, each in occupants if each.container.running} - taken
+    staying = {(node, each.slot) for node, each in occupants if each.matches}
+    return Serving(frozenset(running), frozenset(staying))
 
 
 def _views(scene: Scene) -> tuple[NodeView, ...]:

@@ -1,9 +1,9 @@
-"""The balancer's file for the time between two releases: every slot once per address, port and check of both."""
+"""The balancer's file for the time between two releases."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from provisioner.model.balancer import Backend, BalancerConfig, Server
 from provisioner.model.placement import Slot
@@ -12,16 +12,31 @@ NEXT = ".next"
 """Ends the name of a server that stands for a slot at its new address, port or check."""
 
 
-def transitional(old: BalancerConfig | None, new: BalancerConfig) -> BalancerConfig:
-    """Return the file that serves both what runs and what will run.
+Place = tuple[str, Slot]
+"""A slot of a node, by the node's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The slots that serve as the last release set them up, and those of them whose container will stay."""
+
+    old: frozenset[Place] = frozenset()
+    staying: frozenset[Place] = frozenset()
+
+
+def transitional(old: BalancerConfig | None, new: BalancerConfig, serving: Serving) -> BalancerConfig:
+    """Return the file that serves both what runs and what will run, with no more servers than that takes.
 
     Routes, binds and algorithm stay as they are until the end, so that a new service gets no request before
-    its nodes are there.
+    its nodes are there. A slot that serves keeps its old entry; one that is free gets its new one; only where a
+    container stays under another check are there two.
     """
     if old is None:
         return new
     services = dict.fromkeys([backend.service for backend in (*old.backends, *new.backends)])
-    backends = tuple(Backend(service, _union(_servers(old, service), _servers(new, service))) for service in services)
+    backends = tuple(
+        Backend(service, _union(_servers(old, service), _servers(new, service), serving)) for service in services
+    )
     return replace(old, backends=backends, drain_timeout=max(old.drain_timeout, new.drain_timeout))
 
 
@@ -29,13 +44,13 @@ def _servers(config: BalancerConfig, service: str) -> tuple[Server, ...]:
     return next((backend.servers for backend in config.backends if backend.service == service), ())
 
 
-def _union(old: Iterable[Server], new: Iterable[Server]) -> tuple[Server, ...]:
+def _union(old: Iterable[Server], new: Iterable[Server], serving: Serving) -> tuple[Server, ...]:
     servers = {server.name: server for server in old}
     for server in new:
-        before = servers.get(server.name)
-        if before is None or before == server:
+        place = (server.node, server.slot)
+        if server.name not in servers or place not in serving.old:
             servers[server.name] = server
-        else:
+        elif servers[server.name] != server and place in serving.staying:
             servers[server.name + NEXT] = replace(server, name=server.name + NEXT)
     return tuple(servers[name] for name in sorted(servers))
 

@@ -23,10 +23,10 @@ def test_every_web_host_serves_through_the_balancer(hello: Fleet) -> None:
 def test_the_second_apply_writes_nothing_on_any_host(hello: Fleet) -> None:
     """Run again it says so, and no engine noted an event."""
     hosts = ("lb1", *WEBS)
-    since = {host: hello.lab.now(host) for host in hosts}
+    since = {host: hello.lab.clock(host) for host in hosts}
     finished = hello.applied()
     assert (finished["outcome"], finished["actions"]) == ("unchanged", 0)
-    noted = {host: hello.lab.events(host, since[host], hello.lab.now(host)) for host in hosts}
+    noted = {host: hello.lab.events(host, since[host], hello.lab.clock(host)) for host in hosts}
     assert {host for host, events in noted.items() if events} == set()
 
 

@@ -21,7 +21,7 @@ from provisioner.lab.up import up
 pytestmark = pytest.mark.lab
 
 CACHE = Path(__file__).parents[2] / ".provisioner" / "cache" / "bases"
-OPTIONS = LabOptions(name="tlab", groups=(("lb", 1), ("web", 2)), port=18080)
+OPTIONS = LabOptions(name="tlab", groups=(("lb", 1), ("web", 2)), port=28080)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def test_a_lost_key_is_replaced(lab: Rehearsal) -> None:
 def test_another_shape_under_the_same_name_is_refused(lab: Rehearsal) -> None:
     """A lab that is there does not silently move to another port."""
     with pytest.raises(LabError) as refused:
-        lab.up(port=18180)
+        lab.up(port=28180)
     assert "lab down" in refused.value.hint
 
 
@@ -170,7 +170,7 @@ def test_a_taken_port_is_named(lab: Rehearsal, tmp_path: Path) -> None:
 
 def test_two_labs_run_side_by_side(lab: Rehearsal, tmp_path: Path) -> None:
     """Taking one down leaves the other as it is."""
-    second = Rehearsal(lab.engine, tmp_path, LabOptions("tlab-second", (("lb", 1),), 18280))
+    second = Rehearsal(lab.engine, tmp_path, LabOptions("tlab-second", (("lb", 1),), 28280))
     before = lab.status()
     try:
         second.up()
@@ -183,13 +183,13 @@ def test_two_labs_run_side_by_side(lab: Rehearsal, tmp_path: Path) -> None:
 
 def test_down_removes_what_up_made_and_works_on_remains(lab: Rehearsal, tmp_path: Path) -> None:
     """Containers, volumes, network and files go, even where some of them went before."""
-    third = Rehearsal(lab.engine, tmp_path, LabOptions("tlab-third", (("lb", 1), ("web", 1)), 18380))
-    volumes = _volumes(lab.engine)
+    third = Rehearsal(lab.engine, tmp_path, LabOptions("tlab-third", (("lb", 1), ("web", 1)), 28380))
     third.up()
+    assert len(_volumes(lab.engine, "tlab-third")) == 2
     lab.engine.remove_container(third.container("web1"), force=True)
     lab_files(tmp_path, "tlab-third").key.unlink()
     third.down()
-    assert _volumes(lab.engine) == volumes
+    assert not _volumes(lab.engine, "tlab-third")
     assert not lab.engine.networks(names=["tlab-third-network"])
     assert list((tmp_path / "inventories").iterdir()) == []
     assert third.down() == Removed()
@@ -200,6 +200,6 @@ def _written(lab: Rehearsal) -> list[tuple[int, int]]:
     return [(stat.st_ino, stat.st_mtime_ns) for stat in stats]
 
 
-def _volumes(engine: docker.APIClient) -> set[str]:
-    found = engine.volumes(filters={"label": "provisioner.lab"})["Volumes"] or ()
+def _volumes(engine: docker.APIClient, lab: str) -> set[str]:
+    found = engine.volumes(filters={"label": f"provisioner.lab={lab}"})["Volumes"] or ()
     return {volume["Name"] for volume in found}

@@ -58,7 +58,7 @@ def test_the_digest_stands_in_the_file_and_proves_it(case: Path) -> None:
 def test_a_touched_file_has_another_digest(hello: BalancerConfig) -> None:
     """A change by hand shows, though the description still says the old digest."""
     text, digest = balancer_text(hello, shipped())
-    assert file_digest(text.replace("retries 3", "retries 9"), digest) != digest
+    assert file_digest(text.replace("retries 10", "retries 9"), digest) != digest
 
 
 @pytest.mark.parametrize("case", BALANCERS, ids=lambda case: case.name)
