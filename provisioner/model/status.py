@@ -10,13 +10,14 @@ NodeState = Literal["healthy", "starting", "unhealthy", "stopped", "missing", "u
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """One host: reached or not, and its engine's version."""
+    """One host: reached or not and then why, its engine's version, and the way to that engine."""
 
     host: str
     reachable: bool
     engine: str = ""
     route: str = ""
     reason: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

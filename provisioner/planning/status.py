@@ -46,7 +46,7 @@ def _hosts(observed: Observed) -> Iterator[HostStatus]:
     for host in observed.hosts:
         yield HostStatus(host.name, reachable=True, engine=host.engine.version, route=host.engine.route)
     for lost in observed.unreachable:
-        yield HostStatus(lost.name, reachable=False, reason=lost.reason)
+        yield HostStatus(lost.name, reachable=False, reason=lost.reason, hint=lost.hint)
 
 
 def _nodes(desired: Desired, observed: Observed, last: Release | None) -> Iterator[NodeStatus]:

@@ -69,7 +69,7 @@ def _log(error: ProvisionerError) -> tuple[str, ...]:
         case NodeUnhealthy():
             return error.log
         case BuildFailed():
-            return error.output
+            return (error.instruction, *error.output) if error.instruction else error.output
         case _:
             return ()
 

@@ -160,13 +160,18 @@ class _Watch:
     def _refuse_dead(self, container: ObservedContainer) -> None:
         first = self._first = self._first or container
         if container.state in {"exited", "dead", "restarting"} or container.started_at != first.started_at:
-            why = "out of memory" if container.out_of_memory else f"exit code {container.exit_code}"
-            raise self._failure(f"the container of {self._action.node} ended ({why})")
+            raise self._failure(f"the container of {self._action.node} ended ({_cause(container)})")
 
     def _failure(self, message: str) -> NodeUnhealthy:
         log = self._run.hands(self._host).reader.logs(self._action.name, LOG_LINES)
         hint = "its last log lines say why; the old container still serves"
         return NodeUnhealthy(self._host, message, node=self._action.node, log=log, hint=hint)
+
+
+def _cause(container: ObservedContainer) -> str:
+    if container.out_of_memory:
+        return "out of memory"
+    return "and was started again" if container.running else f"exit code {container.exit_code}"
 
 
 def stop_container(action: StopContainer, run: Run) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from provisioner.model.status import FleetStatus, HostStatus, NodeState, NodeStatus
 from provisioner.views.marks import Marks
+from provisioner.views.page import clean, indented
 from provisioner.views.tables import table
 from provisioner.views.words import names, plural, short
 
@@ -115,3 +116,5 @@ def _hosts(hosts: tuple[HostStatus, ...], marks: Marks) -> Iterator[RenderableTy
     for host in hosts:
         if not host.reachable:
             yield Text(f"{marks.bad} {host.host} unreachable: {host.reason}", style="bad")
+            if host.hint:
+                yield indented(Text.assemble(("hint: ", "command"), clean(host.hint)), 2)

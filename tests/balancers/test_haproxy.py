@@ -151,7 +151,7 @@ def test_a_file_haproxy_does_not_accept_changes_nothing(stage: Stage) -> None:
     text, _ = stage.text(stage.config())
     balancer = stage.balancer()
     with pytest.raises(BalancerRefused, match="unknown keyword 'nonsense'"):
-        balancer.configure(text.replace("retries 3", "nonsense 3"), "d" * 64)
+        balancer.configure(text.replace("retries 10", "nonsense 3"), "d" * 64)
     assert replace(stage.observed(), servers=()) == replace(before, servers=())
     assert {path.name for path in (stage.folder / "etc").iterdir()} == {"haproxy.cfg"}
 

@@ -26,8 +26,8 @@ def fails(hello: Fleet, *told: str) -> Ran:
 
 def test_a_container_that_exits_at_once_shows_its_last_words(hello: Fleet) -> None:
     """A program that dies is named with its exit code and its last lines."""
-    hello.rewrite("import", "raise SystemExit('the database is not configured')\nimport", "app/app.py")
-    fails(hello, "exit code 1", "the database is not configured")
+    hello.rewrite("import html", "raise SystemExit('the database is not configured')", "app/app.py")
+    fails(hello, "the container of web1/web-1 ended", "the database is not configured")
 
 
 def test_a_container_that_never_gets_healthy_is_given_up(hello: Fleet) -> None:
@@ -60,7 +60,7 @@ def test_a_port_that_somebody_else_holds_is_named(hello: Fleet) -> None:
 
 def test_a_disk_that_is_full_while_loading_is_named(hello: Fleet) -> None:
     """An engine that cannot unpack an image says so; the tag is not left behind and nothing changed."""
-    hello.rewrite("import", "# changed\nimport", "app/app.py")
+    hello.rewrite("import html", "import html  # changed", "app/app.py")
     hello.lab.on("web2", "mount -t tmpfs -o size=4k tmpfs /var/lib/docker/tmp")
     try:
         fails(hello, "no space left on device")

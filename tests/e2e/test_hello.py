@@ -27,7 +27,7 @@ def test_the_second_apply_writes_nothing_on_any_host(hello: Fleet) -> None:
     finished = hello.applied()
     assert (finished["outcome"], finished["actions"]) == ("unchanged", 0)
     noted = {host: hello.lab.events(host, since[host], hello.lab.clock(host)) for host in hosts}
-    assert {host for host, events in noted.items() if events} == set()
+    assert {host: events for host, events in noted.items() if events} == {}
 
 
 def test_a_changed_spec_loses_no_request_and_replaces_only_what_changed(hello: Fleet) -> None:
