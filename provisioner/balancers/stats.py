@@ -24,10 +24,11 @@ _Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Judgement:
-    """What a server's own checks say: the last result's code, and how many failed."""
+    """What a server's own checks say: the last result's code and words, and how many failed."""
 
     check: str
     failed: int
+    answer: str
 
 
 def servers_from_csv(text: str) -> tuple[ServerState, ...]:
@@ -36,7 +37,7 @@ def servers_from_csv(text: str) -> tuple[ServerState, ...]:
     They do not tell a server that is drained and down from one that is merely down: it is given as ready.
     """
     rows = list(_rows(text))
-    judgements = {_key(row): _Judgement(_check(row), _number(row, "chkfail")) for row in rows}
+    judgements = {_key(row): _Judgement(_check(row), _number(row, "chkfail"), _answer(row)) for row in rows}
     return tuple(_server(row, _judgement(row, judgements)) for row in rows)
 
 
@@ -94,6 +95,7 @@ def _server(row: Mapping[str, str], judgement: _Judgement) -> ServerState:
         address=row.get("addr", ""),
         failed_checks=judgement.failed,
         errors_5xx=_number(row, "hrsp_5xx"),
+        answer=judgement.answer,
     )
     return _judged(state, running=status in {"UP", "DRAIN", "NOLB"})
 
@@ -115,6 +117,10 @@ def _with_state(server: ServerState, row: Mapping[str, str] | None) -> ServerSta
 
 def _check(row: Mapping[str, str]) -> str:
     return row.get("check_status", "").removeprefix("* ")
+
+
+def _answer(row: Mapping[str, str]) -> str:
+    return f"{row.get('check_desc', '')} {row.get('check_code', '')}".strip()
 
 
 def _number(row: Mapping[str, str], name: str) -> int:

@@ -60,8 +60,9 @@ class BalancerConfig:
 class ServerState:
     """A server as the running balancer reports it.
 
-    `health` is what its checks say, `unchecked` in maintenance and before the first one ran;
-    `check` is the last result's code (`L7OK`, `L4CON`, …); `sessions` counts current ones, `weight` is effective.
+    `health` is what its checks say, `unchecked` in maintenance and before the first one ran; `check` is the last
+    result's code (`L7OK`, `L4CON`, …), `answer` the same in the balancer's words (`Layer7 wrong status 404`);
+    `sessions` counts current ones, `weight` is effective.
     """
 
     backend: str
@@ -75,3 +76,4 @@ class ServerState:
     address: str = ""
     failed_checks: int = 0
     errors_5xx: int = 0
+    answer: str = ""

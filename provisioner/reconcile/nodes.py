@@ -154,7 +154,7 @@ class _Watch:
         if self._action.engine_test and container.health != "healthy":
             return f"its health test says {container.health}"
         if server is not None and server.health != "up":
-            return f"the balancer's check says {server.check or 'nothing yet'}"
+            return f"the balancer's check says {server.answer or server.check or 'nothing yet'}"
         return ""
 
     def _refuse_dead(self, container: ObservedContainer) -> None:
