@@ -165,6 +165,16 @@ class Fleet:
         assert old in text, (old, text)
         path.write_text(text.replace(old, new, 1))
 
+    def strike_from_inventory(self, host: str) -> None:
+        """Use an inventory from now on that does not name a host any more."""
+        source = Path(self.inventory)
+        text = source.read_text().replace(f"{self.lab.name}.key", str(source.with_name(f"{self.lab.name}.key")))
+        struck = self.folder / "struck.yaml"
+        struck.write_text(re.sub(rf"( +){host}:\n(?:\1 +.*\n)+", "", text))
+        struck.with_suffix(".known_hosts").write_text(source.with_suffix(".known_hosts").read_text())
+        assert host not in struck.read_text()
+        self.inventory = str(struck)
+
     def run(self, verb: str, *arguments: str) -> Ran:
         """Run a verb on this fleet."""
         return self.lab.run(verb, "-f", str(self.file), "-i", self.inventory, *arguments, variables=self.variables)

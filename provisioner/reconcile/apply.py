@@ -49,13 +49,13 @@ def _apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -
         return Finished("unchanged", _on(prepared), FAILED, message="not agreed; nothing was changed")
     making = tuple(step for step in prepared.plan.steps if _makes(step))
     run = _run(world, intent, prepared)
-    made = carry_out(making, run, consent.stop)
+    made = carry_out(making, run, consent.stop, after=len(prepared.plan.steps) - len(making))
     if made.failure or made.stopped:
         return _ended_early(prepared, made)
     if making:
         prepared = _plan_with_images(world, intent, prepared)
         _refuse_interruption(prepared.plan, consent)
-    done = carry_out(prepared.plan.steps, _run(world, intent, prepared), consent.stop, first=len(making) + 1)
+    done = carry_out(prepared.plan.steps, _run(world, intent, prepared), consent.stop, before=len(making))
     if done.failure or done.stopped:
         return _ended_early(prepared, replace(done, actions=done.actions + made.actions))
     return _proven(world, intent, prepared, made.actions + done.actions)

@@ -26,13 +26,17 @@ class Progressed:
     stopped: bool = False
 
 
-def carry_out(steps: tuple[Step, ...], run: Run, stop: Stop, first: int = 1) -> Progressed:
-    """Carry out steps in order until one fails or somebody asks to stop; undo the one that failed."""
+def carry_out(steps: tuple[Step, ...], run: Run, stop: Stop, before: int = 0, after: int = 0) -> Progressed:
+    """Carry out steps in order until one fails or somebody asks to stop; undo the one that failed.
+
+    `before` and `after` are how many steps of the same run come earlier and later, for their numbers.
+    """
     done, changed = 0, False
-    for number, step in enumerate(steps, start=first):
+    total = before + len(steps) + after
+    for number, step in enumerate(steps, start=before + 1):
         if stop():
             return Progressed(done, changed, stopped=True)
-        run.world.sink.emit(StepStarted(number, first + len(steps) - 1, step))
+        run.world.sink.emit(StepStarted(number, total, step))
         failures = _all_at_once(step.actions, run)
         done += len(step.actions) - len(failures)
         if failures:

@@ -97,4 +97,6 @@ def _host(name: str, route: HostRoute | None, inventory: Mapping[str, Host]) -> 
         return inventory[name]
     if route is None:
         return Host(name, name)
-    return Host(name, route.address, route.port, route.user, private_address=route.address)
+    # No release holds a key: whoever may log in to the fleet's other hosts as that user tries the same key here.
+    key_file = next((host.key_file for host in inventory.values() if host.user == route.user and host.key_file), None)
+    return Host(name, route.address, route.port, route.user, key_file, private_address=route.address)
