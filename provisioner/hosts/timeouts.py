@@ -10,7 +10,7 @@ class Timeouts:
     """Seconds for: a TCP connection, the login, a channel, a command, an engine's answer, and an engine's slow work."""
 
     connect: float = 10.0
-    login: float = 20.0
+    login: float = 12.0
     channel: float = 15.0
     command: float = 60.0
     request: float = 60.0
