@@ -2,7 +2,7 @@
 
 export PIP_CACHE_DIR := $(CURDIR)/.provisioner/pip
 
-.PHONY: help venv engine check test demo demo-down clean-lab clean
+.PHONY: help venv engine packages check test demo demo-down clean-lab clean
 
 help:
 	@echo 'make demo       a lab on this machine, a fleet on it, its page'
@@ -33,8 +33,16 @@ check: .venv/.develops
 	.venv/bin/lint-imports
 	.venv/bin/pytest -q -m 'not lab and not engine' -n auto
 
-test: .venv/.develops engine
-	.venv/bin/pytest
+test: .venv/.develops engine packages
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/pytest -q -m 'not lab and not engine' -n auto
+	.venv/bin/pytest -q -m 'lab or engine'
+
+packages:
+	@.ci/packages
 
 demo: .venv/.runs engine
 	@.ci/demo up

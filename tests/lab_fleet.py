@@ -104,6 +104,15 @@ class LabFleet:
         """Restart a host as a power button would, with no controller running."""
         self.engine.restart(f"{self.name}-{host}", timeout=10)
 
+    def stop_host(self, host: str) -> None:
+        """Switch a host off."""
+        self.engine.stop(f"{self.name}-{host}", timeout=10)
+
+    def start_host(self, host: str) -> None:
+        """Switch it on, and wait until its engine answers."""
+        self.engine.start(f"{self.name}-{host}")
+        self.up()
+
     def pause_host(self, host: str) -> None:
         """Freeze a host: it answers nobody."""
         self.engine.pause(f"{self.name}-{host}")
@@ -156,7 +165,8 @@ class Fleet:
         self.inventory = str(lab.folder / "inventories" / f"{lab.name}.yaml")
         self.variables: dict[str, str] = {}
         text = self.file.read_text()
-        self.file.write_text(re.sub(r"hosts: web\b", "hosts: web:!web4", text))
+        text = re.sub(r"hosts: web\b", "hosts: web:!web4", text)
+        self.file.write_text(text.replace("min_healthy_time: 2s", "min_healthy_time: 500ms"))
 
     def rewrite(self, old: str, new: str, file: str = "fleet.yaml") -> None:
         """Change the first place of a text in the spec, or in another file beside it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 
 from provisioner.model.container import NODE_LABEL, PublishedPort
@@ -27,6 +28,9 @@ from provisioner.planning.pairing import (
     view,
 )
 from provisioner.planning.rotation import rotation_differences
+
+SHOWN_DIGEST = re.compile(r"description cfg=([0-9a-f]{64})")
+"""Where a balancer's file says which file it is; it proves nothing, somebody may have edited the rest."""
 
 BALANCER_NODE = f"{LOAD_BALANCER}-1"
 
@@ -150,7 +154,9 @@ def _file(balancer: DesiredBalancer, text: str | None) -> Iterator[Difference]:
     if text is None:
         yield Difference("config", "file", balancer.digest, ABSENT)
     elif text != balancer.text:
-        yield Difference("config", "file", balancer.digest, "edited")
+        claimed = SHOWN_DIGEST.search(text)
+        other = claimed is not None and claimed[1] != balancer.digest
+        yield Difference("config", "file", balancer.digest, claimed[1] if claimed and other else "edited")
 
 
 def surplus(desired: Desired, host: ObservedHost) -> tuple[ObservedContainer, ...]:

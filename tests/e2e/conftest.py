@@ -14,6 +14,7 @@ from tests.lab_fleet import Fleet, LabFleet
 def standing(lab: LabFleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Return the fleet `hello` on three web hosts; it is taken off when the module's tests are over."""
     fleet = Fleet(lab, tmp_path_factory.mktemp("standing"))
+    fleet.rewrite("parallelism: 1", "parallelism: 100%")
     yield fleet
     fleet.destroy()
 

@@ -112,18 +112,18 @@ def test_a_host_is_added_and_taken_away_again(hello: Fleet) -> None:
 
 
 def test_a_host_that_left_and_cannot_be_reached_is_named_until_it_is_clean(hello: Fleet) -> None:
-    """Gone from the inventory and frozen it gets no requests, is named, exit 4; thawed it is cleaned."""
+    """Gone from the inventory and switched off it gets no requests, is named, exit 4; back again it is cleaned."""
     hello.rewrite("hosts: web:!web4 ", "hosts: web ")
     hello.applied()
     hello.strike_from_inventory("web4")
-    hello.lab.pause_host("web4")
+    hello.lab.stop_host("web4")
     try:
         ran = hello.apply()
         assert ran.code == 4
         assert "web4" in ran.finished()["message"]
         assert hello.lab.serving_hosts(3) == set(WEBS)
     finally:
-        hello.lab.unpause_host("web4")
+        hello.lab.start_host("web4")
     assert hello.applied()["exit"] == 0
     assert hello.lab.on("web4", "docker ps -aq --filter label=provisioner.fleet=hello") == ""
 
