@@ -8,6 +8,7 @@ help:
 	@echo 'make demo       a lab on this machine, a fleet on it, its page'
 	@echo 'make demo-down  removes all of that again'
 	@echo 'make check      lint, types, floors, fast tests (under a minute)'
+	@echo 'make docs       writes docs/spec.md from the schema'
 	@echo 'make test       everything, on a real lab'
 	@echo 'make clean-lab  removes the lab and leaves the engine'
 	@echo 'make clean      removes what checks and tests leave in the checkout'

@@ -7,16 +7,17 @@
     │   ├── HostUnreachable          exit 4: no connection, no login, or no trust
     │   ├── EngineUnavailable        exit 4: connected, but no Docker Engine that answers us
     │   ├── EngineRefused            the engine answered with an error
-    │   └── AddressUnknown           the host has no interface with the address the inventory gives it
+    │   ├── AddressUnknown           the host has no interface with the address the inventory gives it
+    │   ├── ShippingFailed           an image did not arrive, or arrived as another one
+    │   ├── BalancerRefused          the load balancer did not accept a file or a command
+    │   └── NodeUnhealthy            a node did not pass its gate; carries its last log lines
     ├── BuildFailed                  an image could not be built; carries the instruction and its output
     ├── ImageMissing                 nobody we may ask has the image
-    ├── ShippingFailed               an image did not arrive, or arrived as another one
     ├── ArchiveBroken                an image archive is cut short, or holds other bytes than it names
     ├── StorageFailed                this machine's disk did not take or give a file
-    ├── BalancerRefused              the load balancer did not accept a file or a command
-    ├── NodeUnhealthy                a node did not pass its gate; carries its last log lines
     ├── PlanStale                    the fleet moved on after the plan was made
     ├── InterruptionRefused          a step would interrupt clients and nobody allowed it
+    ├── Interrupted                  exit 130: a person stopped the command at once
     └── LabError                     the rehearsal fleet on this machine could not be made or removed
 
 An error says what happened, where, why, and what to do. Its data are fields; nobody matches on its text.
@@ -150,6 +151,15 @@ class PlanStale(ProvisionerError):
 
 class InterruptionRefused(ProvisionerError):
     """A step would interrupt clients, and `--allow-interruption` was not given."""
+
+
+class Interrupted(ProvisionerError):
+    """A person stopped the command at once; what was under way was left as it was."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", hint="the same command goes on from here")
 
 
 class LabError(ProvisionerError):

@@ -57,9 +57,15 @@ class Simulation:
         inputs = self._inputs()["web"]
         self.hosts.behaviours[self.builder.build(inputs, lambda *_: None).image_id] = behaviour
 
-    def apply(self, spec: FleetSpec, webs: tuple[str, ...] = WEBS, consent: Consent | None = None) -> Finished:
-        """Apply a spec and return how it ended."""
-        world, intent = self._world(), self.intent(spec, webs)
+    def apply(
+        self,
+        spec: FleetSpec,
+        webs: tuple[str, ...] = WEBS,
+        consent: Consent | None = None,
+        scope: frozenset[str] | None = None,
+    ) -> Finished:
+        """Apply a spec, perhaps to some hosts only, and return how it ended."""
+        world, intent = self._world(), replace(self.intent(spec, webs), scope=scope)
         prepared = prepare(world.lookout, intent, world.builder)
         return apply(world, intent, prepared, consent or Consent())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +12,9 @@ import typer
 from provisioner import __version__
 from provisioner.cli import apply, build, destroy, doctor, drift, lab, plan, render, schema, status, trust, validate
 from provisioner.cli.options import Common, Door, door, takes_common
-from provisioner.errors import ProvisionerError
+from provisioner.errors import Interrupted, ProvisionerError, StorageFailed
 
-USAGE, INTERRUPTED, BROKEN_PIPE = 64, 130, 141
+USAGE, BROKEN_PIPE = 64, 141
 
 app = typer.Typer(
     name="provisioner",
@@ -64,28 +65,58 @@ app.add_typer(lab.app, name="lab")
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    sys.exit(run(sys.argv[1:]))
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the program
+    code = run(sys.argv[1:])
+    sys.exit(code if _flushed() else code or BROKEN_PIPE)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; an error of ours is shown, never a traceback."""
     kept = Door()
     try:
-        return int(app(args=arguments, prog_name="provisioner", standalone_mode=False, obj=kept) or 0)
-    except ProvisionerError as error:
-        return _explain(error, kept, arguments)
-    except typer.TyperException as error:
-        typer.echo(f"error: {error.message}", err=True)
-        return USAGE if error.exit_code == 2 else error.exit_code  # noqa: PLR2004 - what typer means by usage
-    except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted; the same command goes on from here", err=True)
-        return INTERRUPTED
+        return _run(arguments, kept)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     finally:
         if kept.view is not None:
             kept.view.close()
+
+
+def _run(arguments: list[str], kept: Door) -> int:
+    try:
+        return int(app(args=arguments, prog_name="provisioner", standalone_mode=False, obj=kept) or 0)
+    except ProvisionerError as error:
+        return _explain(error, kept, arguments)
+    except typer.TyperException as error:
+        return _misused(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _explain(Interrupted(), kept, arguments)
+    except SystemExit as left:  # what typer makes of a broken pipe
+        return BROKEN_PIPE if isinstance(left.__context__, BrokenPipeError) else int(left.code or 0)
+    except OSError as error:
+        return _explain(_of_this_machine(error), kept, arguments)
+
+
+def _flushed() -> bool:
+    """Send what is still held back; tell whether anybody listens. Else Python would fail once more at its exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
+
+
+def _misused(error: typer.TyperException) -> int:
+    text = error.format_message()
+    no_verb = text.startswith("Usage:")
+    typer.echo(text if no_verb else f"error: {text}", err=True)
+    return USAGE if error.exit_code == 2 else error.exit_code  # noqa: PLR2004 - what typer means by usage
+
+
+def _of_this_machine(error: OSError) -> StorageFailed:
+    where = error.filename or "this machine"
+    return StorageFailed(f"{where}: {error.strerror or error}", hint="see that there is room and that you may use it")
 
 
 def _explain(error: ProvisionerError, kept: Door, arguments: list[str]) -> int:

@@ -35,7 +35,7 @@ def apply(
     view, chosen = open_view(context, common, run=True), settings(common)
     declared = wiring.declare(chosen)
     intent = wiring.intend(chosen, declared, forget=frozenset(forget or ()))
-    with wiring.open_world(chosen, declared, view) as world, stop_on_interrupt() as stop:
+    with wiring.open_world(chosen, declared, view) as world, stop_on_interrupt(view) as stop:
         prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
         consent = Consent(allow_interruption, stop, lambda: confirmed(yes=yes, may_ask=may_ask(common)))
         return carry_out(world, intent, prepared, consent).exit_code

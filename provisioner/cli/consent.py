@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
-from provisioner.errors import UsageError
+from provisioner.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from provisioner.views.view import Voice
 
 
 def confirmed(*, yes: bool, may_ask: bool) -> bool:
@@ -22,13 +27,13 @@ def confirmed(*, yes: bool, may_ask: bool) -> bool:
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt(voice: Voice) -> Iterator[Callable[[], bool]]:
     """Lend a question that is true after Ctrl-C; the step under way is finished. A second Ctrl-C stops at once."""
     asked = threading.Event()
 
     def hear(_signal: int, _frame: object) -> None:
         if asked.is_set():
-            raise KeyboardInterrupt
+            _leave(voice)
         asked.set()
         typer.echo("finishing this step; Ctrl-C again stops now", err=True)
 
@@ -37,3 +42,11 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _leave(voice: Voice) -> None:
+    """End this process: an exception would first wait for every action of the step, up to its deadline."""
+    error = Interrupted()
+    voice.close()
+    voice.error(error)
+    os._exit(error.exit_code)

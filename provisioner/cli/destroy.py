@@ -16,7 +16,7 @@ Volumes = Annotated[bool, typer.Option("--volumes", help="Remove data volumes to
 
 @takes_common
 def destroy(context: typer.Context, common: Common, *, confirm: Confirm = "", volumes: Volumes = False) -> int:
-    """Remove the fleet from its hosts; data volumes stay unless asked for."""
+    """Remove the fleet; data volumes stay unless asked for."""
     from provisioner import wiring
     from provisioner.reconcile.destroy import destroy as demolish
     from provisioner.reconcile.destroy import survey

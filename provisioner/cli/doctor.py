@@ -10,7 +10,7 @@ from provisioner.cli.screen import open_view, settings
 
 @takes_common
 def doctor(context: typer.Context, common: Common) -> int:
-    """Check this machine and every host; name what is wrong and what to do."""
+    """Check this machine and every host, and say what to do."""
     from provisioner import wiring
     from provisioner.reconcile.diagnose import diagnose
 

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from provisioner.lab.layout import Lab
     from provisioner.views.view import View
 
-app = typer.Typer(no_args_is_help=True, help="A rehearsal fleet on this machine: real sshd, real Docker Engines.")
+app = typer.Typer(no_args_is_help=True, help="A rehearsal fleet on this machine: real sshd, real engines.")
 
 Name = Annotated[str, typer.Option("--name", help="The lab's name.")]
 Groups = Annotated[
     list[str] | None, typer.Option("--group", help="Hosts of a group. [default: lb=1 web=3]", metavar="NAME=COUNT")
 ]
-Port = Annotated[int, typer.Option("--port", help="The port on loopback where its balancer answers.", min=1, max=65535)]
+Port = Annotated[
+    int,
+    typer.Option("--port", help="The port on loopback where its balancer answers.", min=1, max=65535, metavar="PORT"),
+]
 Engine = Annotated[str, typer.Option("--engine", help="The version of the hosts' Docker Engine.")]
 Keep = Annotated[bool, typer.Option("--keep-images", help="Keep host images and bases for the next lab.")]
 
@@ -44,7 +47,7 @@ def up(
     port: Port = 8080,
     engine: Engine = "20.10",
 ) -> int:
-    """Make the rehearsal fleet, or bring it back; writes inventories/NAME.yaml."""
+    """Make the fleet, or bring it back; write inventories/NAME.yaml."""
     from provisioner import wiring
 
     view = open_view(context, common)

@@ -51,7 +51,9 @@ OPTIONS: dict[str, Any] = {
     "no_color": Annotated[bool | None, typer.Option("--no-color", help="No colours.")],
     "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", help="Only results and errors.")],
     "verbose": Annotated[int | None, typer.Option("--verbose", "-v", count=True, help="More of what happens.")],
-    "forks": Annotated[int | None, typer.Option("--forks", min=1, help="Hosts worked on together. [default: 10]")],
+    "forks": Annotated[
+        int | None, typer.Option("--forks", min=1, help="Hosts worked on together. [default: 10]", metavar="N")
+    ],
     "no_input": Annotated[bool | None, typer.Option("--no-input", help="Never ask.")],
 }
 

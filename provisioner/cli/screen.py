@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from provisioner.cli.options import Common, door
+from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
     from provisioner.views.view import View
@@ -51,10 +52,16 @@ def settings(common: Common) -> Settings:
         environment_name=common.env or said.get("PROVISIONER_ENV", ""),
         inventory=common.inventory or said.get("PROVISIONER_INVENTORY", ""),
         limit=common.limit or said.get("PROVISIONER_LIMIT", ""),
-        forks=common.forks or int(said.get("PROVISIONER_FORKS", DEFAULT_FORKS)),
+        forks=common.forks or _forks(said.get("PROVISIONER_FORKS", "")),
         environment=dict(said),
         folder=Path.cwd(),
     )
+
+
+def _forks(said: str) -> int:
+    if said and not (said.isascii() and said.isdecimal() and int(said)):
+        raise UsageError(f"PROVISIONER_FORKS is a number of hosts, not '{said}'")
+    return int(said or DEFAULT_FORKS)
 
 
 def may_ask(common: Common) -> bool:

@@ -12,7 +12,7 @@ INCOMPLETE, DIFFERS = 4, 2
 
 @takes_common
 def status(context: typer.Context, common: Common) -> int:
-    """Show every node: what it runs, how it is, and whether all are equal."""
+    """Show every node, what it runs, and whether all are equal."""
     from provisioner import wiring
     from provisioner.reconcile.survey import survey
 

@@ -16,7 +16,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Record what is shown wit
 
 @takes_common
 def trust(context: typer.Context, common: Common, *, hosts: Names, yes: Yes = False) -> int:
-    """Show the key a host identifies itself with, and record it for this inventory."""
+    """Show a host's key, and record it for this inventory."""
     from provisioner import wiring
 
     view, chosen = open_view(context, common), settings(common)

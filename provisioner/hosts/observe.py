@@ -1,4 +1,4 @@
-"""Reads a host: its engine, every container and image, its releases, its addresses. Changes nothing."""
+"""Reads a host without changing it: its engine, containers, images, releases and addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan: ordered steps of actions. An action is data; it neither carries itself out nor prints itself."""
+"""A plan: ordered steps of actions, each of them data that neither carries itself out nor prints itself."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -85,12 +86,13 @@ def health_text(health: EngineHealthTest | None) -> str:
     """Return a health test in one line, `none` where there is none."""
     if health is None:
         return "none"
-    return f"{words(health.test)} every {health.interval:g}s timeout {health.timeout:g}s retries {health.retries}"
+    times = f"every {health.interval:g}s timeout {health.timeout:g}s start {health.start_period:g}s"
+    return f"{words(health.test)} {times} retries {health.retries}"
 
 
 def words(values: tuple[str, ...]) -> str:
-    """Return words in one line, those with blanks quoted."""
-    return " ".join(repr(value) if not value or any(c.isspace() for c in value) else value for value in values)
+    """Return words in one line, quoted as a shell would want them."""
+    return shlex.join(values)
 
 
 def _entries(kind: str, wanted: Mapping[str, str], seen: Mapping[str, str]) -> Iterator[Difference]:

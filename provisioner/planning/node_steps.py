@@ -53,7 +53,7 @@ def move(scene: Scene, view: NodeView) -> Move | None:
     """Return how a node gets to where it should be; None where it is already, and proven to be."""
     current = view.current
     if current is None:
-        return Move(view, "a", "create")
+        return Move(view, _free_slot(scene, view), "create")
     if current.matches and not current.container.running:
         return Move(view, current.slot, "revive", view.leftover)
     if current.matches:
@@ -82,6 +82,15 @@ def in_rotation(scene: Scene, view: NodeView, slot: Slot) -> bool:
     return True
 
 
+def _free_slot(scene: Scene, view: NodeView) -> Slot:
+    """Return the first slot whose port nobody of ours holds under another name; `a` where both are held."""
+    host = scene.observed.host(view.desired.node.host)
+    containers = host.containers if host else ()
+    held = {port.host_port for each in containers if each.running and each.fleet for port in each.ports}
+    free = [slot for slot in SLOTS if not {outside for _, outside, _ in slot_ports(view.desired, slot)} & held]
+    return free[0] if free else SLOTS[0]
+
+
 def _other(slot: Slot) -> Slot:
     return SLOTS[1] if slot == SLOTS[0] else SLOTS[0]
 
@@ -104,9 +113,8 @@ def batch_steps(scene: Scene, config: BalancerConfig | None, moves: tuple[Move, 
     undo = tuple(action for each in moves for action in _undo(rota, each))
     starting = tuple(each for each in moves if each.begins != "judge")
     yield from evict_steps(rota, tuple((each.view, each.dead) for each in moves if each.dead is not None))
-    yield from steps(
-        f"{names}: hold the free slot", (a for each in moves for a in rota.hold(each.view, each.slot)), undo
-    )
+    held = (action for each in starting for action in rota.hold(each.view, each.slot))
+    yield from steps(f"{names}: hold the free slot", held, undo)
     yield from steps(f"{names}: start", (_start(scene, each) for each in starting), undo)
     yield from steps(f"{names}: wait until healthy", (a for each in moves for a in _await(rota, each)), undo)
     yield from steps(f"{names}: into rotation", (a for each in moves for a in rota.enter(each.view, each.slot)), undo)

@@ -54,20 +54,22 @@ def _actionable(scene: Scene, row: Drift) -> bool:
 
 
 def _fleet_steps(scene: Scene) -> Iterator[Step]:
-    views = _views(scene)
+    every = _views(scene)
+    views = tuple(each for each in every if scene.in_scope(each.desired.node.host))
     moves = tuple(found for each in views if (found := move(scene, each)) is not None)
     taken = {each.container.container_id for m in moves for each in (m.outgoing, m.dead) if each}
     stale = tuple((v, v.leftover) for v in views if v.leftover and v.leftover.container.container_id not in taken)
     moving = {each.node for each in moves}
     gone = _gone(scene)
-    config = _config_for(scene, _serving(views, moves))
+    config = _config_for(scene, _serving(every, moves))
     if config is not None:
         yield from opening_steps(scene, config)
     yield from _rollout(scene, config, moves)
     rota = Rota(scene, config)
     yield from recheck_steps(rota, tuple(each for each in views if str(each.desired.node) not in moving))
     yield from retire_steps(rota, (*stale, *gone))
-    if config is not None:
+    if config is not None and scene.scope is None:
+        # With a limit the file has to go on serving, as they are, the nodes that were left out.
         yield from closing_steps(scene, config)
     old: Leaving = tuple((each.view, each.outgoing) for each in moves if each.outgoing is not None)
     yield from _removal((*old, *stale, *gone))
@@ -82,16 +84,20 @@ def _config_for(scene: Scene, serving: Serving) -> BalancerConfig | None:
 def _serving(views: tuple[NodeView, ...], moves: tuple[Move, ...]) -> Serving:
     taken = {(each.node, each.slot) for each in moves if each.begins == "create"}
     occupants = [(str(v.desired.node), each) for v in views for each in (v.current, v.leftover) if each]
-    running = {(node, each.slot) for node, each in occupants if each.container.running} - taken
-    staying = {(node, each.slot) for node, each in occupants if each.matches}
-    return Serving(frozenset(running), frozenset(staying))
+    at = {
+        (node, each.slot): (port.address, port.host_port)
+        for node, each in occupants
+        for port in each.container.ports
+        if each.container.running and (node, each.slot) not in taken
+    }
+    return Serving(at, frozenset((node, each.slot) for node, each in occupants if each.matches))
 
 
 def _views(scene: Scene) -> tuple[NodeView, ...]:
     found = []
     for node in scene.desired.nodes:
         host = scene.observed.host(node.node.host)
-        if host is not None and scene.in_scope(host.name):
+        if host is not None:
             found.append(view(scene.desired.fleet, node, host, scene.absent))
     return tuple(found)
 
@@ -122,10 +128,11 @@ def batch_size(parallelism: int | str, nodes: int) -> int:
 def _gone(scene: Scene) -> Leaving:
     """Return the containers of this fleet that nothing desired accounts for, as leaving occupants of their nodes."""
     return tuple(
-        (_former(scene, host.name, container), Occupant(_slot(container), container, matches=False))
+        (former, Occupant(_slot(former, container), container, matches=False))
         for host in scene.observed.hosts
         if scene.in_scope(host.name)
         for container in surplus(scene.desired, host)
+        for former in (_former(scene, host.name, container),)
     )
 
 
@@ -144,8 +151,10 @@ def _unknown(node: Node, container: ObservedContainer) -> DesiredNode:
     return DesiredNode(node, Known("", container.image_id), container.options, (), None, HealthCheck())
 
 
-def _slot(container: ObservedContainer) -> Slot:
-    return "b" if container.name.endswith(".b") else "a"
+def _slot(former: NodeView, container: ObservedContainer) -> Slot:
+    held = {port.host_port for port in container.ports}
+    by_port = next((at.slot for at in former.desired.slots if at.host_port in held), None)
+    return by_port or ("b" if container.name.endswith(".b") else "a")
 
 
 def _removal(leaving: Leaving) -> Iterator[Step]:
@@ -158,8 +167,16 @@ def _why(each: NodeView) -> str:
 
 def _record(scene: Scene, release: str | None) -> Iterator[Step]:
     wanted = [host for host in scene.desired.hosts if _records(scene, host, release)]
-    if wanted:
+    if wanted and not _left_out(scene):
         yield Step("record the release", tuple(RecordRelease(host) for host in wanted))
+
+
+def _left_out(scene: Scene) -> bool:
+    """Tell whether a limit leaves nodes behind that are not as wanted: the fleet is on no release then."""
+    return any(
+        row.drift_class in {"drift", "pending"} and row.node and not _actionable(scene, row)
+        for row in diff(scene.desired, scene.observed, scene.applied)
+    )
 
 
 def _records(scene: Scene, name: str, release: str | None) -> bool:
@@ -182,7 +199,7 @@ def _unproven(scene: Scene, rows: tuple[Drift, ...]) -> Iterator[Change]:
     told = {row.node for row in rows}
     for each in _views(scene):
         name = str(each.desired.node)
-        if name not in told and move(scene, each) is not None:
+        if name not in told and scene.in_scope(each.desired.node.host) and move(scene, each) is not None:
             yield Change(
                 each.desired.node.host, name, "change", ("it runs, and the balancer does not send it requests",)
             )

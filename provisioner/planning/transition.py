@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from provisioner.model.balancer import Backend, BalancerConfig, Server
@@ -18,9 +18,9 @@ Place = tuple[str, Slot]
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The slots that serve as the last release set them up, and those of them whose container will stay."""
+    """Where running slots answer now, seen on their containers, and which of these containers will stay."""
 
-    old: frozenset[Place] = frozenset()
+    at: Mapping[Place, tuple[str, int]]
     staying: frozenset[Place] = frozenset()
 
 
@@ -45,14 +45,27 @@ def _servers(config: BalancerConfig, service: str) -> tuple[Server, ...]:
 
 
 def _union(old: Iterable[Server], new: Iterable[Server], serving: Serving) -> tuple[Server, ...]:
-    servers = {server.name: server for server in old}
-    for server in new:
-        place = (server.node, server.slot)
-        if server.name not in servers or place not in serving.old:
-            servers[server.name] = server
-        elif servers[server.name] != server and place in serving.staying:
-            servers[server.name + NEXT] = replace(server, name=server.name + NEXT)
-    return tuple(servers[name] for name in sorted(servers))
+    before, after = ({server.name: server for server in each} for each in (old, new))
+    found = [
+        server for name in sorted({*before, *after}) for server in _entries(before.get(name), after.get(name), serving)
+    ]
+    return tuple(found)
+
+
+def _entries(old: Server | None, new: Server | None, serving: Serving) -> Iterator[Server]:
+    """Yield the entries of one slot: as it answers now, and beside it as it will be judged where it stays."""
+    server = new or old
+    if server is None:
+        return
+    place = (server.node, server.slot)
+    if place not in serving.at:
+        yield server
+        return
+    address, port = serving.at[place]
+    now = replace(old or server, address=address, port=port)
+    yield now
+    if new is not None and now != new and place in serving.staying:
+        yield replace(new, name=new.name + NEXT)
 
 
 def variants(config: BalancerConfig, service: str, node: str, slot: Slot) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from provisioner.errors import InterruptionRefused, ProvisionerError
+from provisioner.model.drift import Drift
 from provisioner.model.event import Finished, HostUnreachableSeen, Outcome, PlanMade
 from provisioner.model.plan import BuildImage, FetchImage, Plan, Step
 from provisioner.planning.diff import diff
@@ -116,11 +117,15 @@ def _ended_early(prepared: Prepared, done: Progressed) -> Finished:
     return Finished(outcome, _on(prepared), code, done.actions, message=f"{error}. What served before still serves")
 
 
+def _counts(row: Drift, scope: frozenset[str] | None) -> bool:
+    """Tell whether a difference is one that this run had to mend; with a limit the balancer's file is left between."""
+    return scope is None or (row.host in scope and row.kind not in {"config", "rotation"})
+
+
 def _proven(world: World, intent: Intent, prepared: Prepared, actions: int) -> Finished:
     seen = look(world.lookout, intent)
     rows = diff(prepared.desired, seen.observed, prepared.desired)
-    scope = intent.scope
-    wrong = [row for row in rows if row.drift_class in {"drift", "pending"} and (scope is None or row.host in scope)]
+    wrong = [row for row in rows if row.drift_class in {"drift", "pending"} and _counts(row, intent.scope)]
     if wrong:
         first = wrong[0]
         what = f"{first.host} {first.node} {first.kind} {first.key}: {first.observed}, not {first.desired}"

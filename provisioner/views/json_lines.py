@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from threading import RLock
 from typing import TextIO
 
 from provisioner import __version__
-from provisioner.errors import ProvisionerError
+from provisioner.errors import Interrupted, ProvisionerError
 from provisioner.model.drift import Drift, DriftSummary
-from provisioner.model.event import ActionProgress, Event, Finished
+from provisioner.model.event import ActionProgress, Event, Finished, Outcome
 from provisioner.model.finding import Finding, Verdict
 from provisioner.model.observed import Unreachable
 from provisioner.model.plan import Plan
@@ -40,8 +41,11 @@ class JsonVoice:
         self._lock = RLock()
 
     def emit(self, event: Event) -> None:
-        """Write what happens, after a first line that names the schema; progress only where its words change."""
-        with self._lock:
+        """Write what happens, after a first line that names the schema; progress only where its words change.
+
+        A reader who went away ends no rollout.
+        """
+        with self._lock, suppress(OSError):
             if isinstance(event, ActionProgress) and not self._is_news(event):
                 return
             if not self._begun:
@@ -54,7 +58,8 @@ class JsonVoice:
         """Write the error to standard error, and end a run."""
         self._messages.show(*error_page(error, self._messages.width))
         if self._run and not self._ended:
-            self.emit(Finished("failed", None, error.exit_code, message=error.message))
+            outcome: Outcome = "interrupted" if isinstance(error, Interrupted) else "failed"
+            self.emit(Finished(outcome, None, error.exit_code, message=error.message))
 
     def message(self, text: str) -> None:
         """Say something on standard error."""

@@ -19,13 +19,21 @@ _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+class _Console(Console):
+    """A console that leaves it to its caller what a reader who went away means."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass the error on, where rich would end the program."""
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
+
+
 class Page:
     """Writes renderables to a stream, without trailing blanks, terminal commands or what it cannot encode."""
 
     def __init__(self, stream: TextIO, width: int, *, colour: bool = False, live: bool = False) -> None:
         self.encoding = getattr(stream, "encoding", None) or "utf-8"
         self.marks = marks_for(self.encoding)
-        self.console = Console(
+        self.console = _Console(
             file=stream,
             width=max(width, NARROWEST),
             color_system="standard" if colour else None,

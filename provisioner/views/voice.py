@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import RLock
 from typing import TextIO, assert_never
 
@@ -96,8 +97,8 @@ class TerminalVoice:
         self._lock = RLock()
 
     def emit(self, event: Event) -> None:
-        """Show what happens."""
-        with self._lock:
+        """Show what happens; a reader who went away ends no rollout."""
+        with self._lock, suppress(OSError):
             self._run.emit(event)
             if isinstance(event, Finished):
                 self.next(events.advice(event))

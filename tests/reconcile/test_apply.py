@@ -157,6 +157,20 @@ def test_a_changed_port_goes_through_a_transitional_file(fleet: Simulation) -> N
     assert fleet.drift(moved) == []
 
 
+def test_a_limit_changes_only_its_hosts_and_serves_the_others_as_they_are(fleet: Simulation) -> None:
+    """With new ports for one host the others go on at their old ones, until the whole fleet follows."""
+    fleet.apply(spec())
+    moved = fleets.spec(fleets.web_service(environment={}, host_port=19000))
+    fewest: list[int] = []
+    fleet.hosts.effects.before = lambda host, name: fewest.append(len(served(fleet)))
+    assert fleet.apply(moved, scope=frozenset({"web2"})).exit_code == 0
+    assert [running(fleet, host) for host in WEBS] == [["shop.web-1.a"], ["shop.web-1.b"], ["shop.web-1.a"]]
+    assert len(served(fleet)) == 3
+    assert fleet.apply(moved).outcome == "complete"
+    assert min(fewest) >= 3
+    assert fleet.drift(moved) == []
+
+
 def test_a_host_that_is_added_is_brought_up(fleet: Simulation) -> None:
     """A new web host joins; the others are not touched."""
     fleet.apply(spec(A="1"), webs=("web1", "web2"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -244,3 +245,27 @@ def test_diagnostics_of_one_fault_name_no_total(paint: Paint) -> None:
     """A total is for several."""
     text = paint(lambda view: view.error(InvalidInput((Diagnostic("fleet.yaml", 1, 1, "bad", "", "name: x"),))))
     assert "error in" not in text
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_reader_who_leaves_ends_no_rollout(*, as_json: bool) -> None:
+    """Events go on being taken after the streams broke: `apply | head` carries its plan out."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", encoding="utf-8", closefd=False) as gone:
+        view = choose_view(gone, gone, Settings(), json=as_json, run=True)
+        for event in (StepStarted(1, 1, Step("record the release", (ACTION,))), Finished("complete", "r1-0", 0)):
+            view.emit(event)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writing)
+    os.close(writing)
+
+
+def test_a_reader_who_leaves_is_told_to_the_command() -> None:
+    """A question that nobody hears the answer of ends as the shell expects it, not inside the printer."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", encoding="utf-8", closefd=False) as gone:
+        with pytest.raises(BrokenPipeError):
+            choose_view(gone, gone, Settings()).table("hosts", ("HOST",), (("web1",),))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writing)
+    os.close(writing)
