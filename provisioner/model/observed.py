@@ -16,6 +16,9 @@ from provisioner.model.container import (
 from provisioner.model.image import ImageDefaults, ImageFacts
 
 ContainerState = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+ALIVE: frozenset[ContainerState] = frozenset({"running", "paused", "restarting"})
+"""The states in which a container has, or is about to have, a process."""
+
 HealthState = Literal["none", "starting", "healthy", "unhealthy"]
 
 

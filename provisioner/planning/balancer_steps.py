@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from provisioner.model.balancer import BalancerConfig
 from provisioner.model.desired import DesiredBalancer
-from provisioner.model.observed import ObservedContainer
+from provisioner.model.observed import ALIVE, ObservedContainer, ObservedHost
 from provisioner.model.plan import (
     Action,
     ConfigureBalancer,
@@ -16,9 +16,8 @@ from provisioner.model.plan import (
     Step,
     StopContainer,
 )
-from provisioner.planning.diff import BALANCER_NODE, container_differences
+from provisioner.planning.diff import BALANCER_NODE, container_differences, surplus
 from provisioner.planning.effective import enforceable
-from provisioner.planning.rotation import rotation_differences
 from provisioner.planning.scene import Scene
 
 INTERRUPTS = "clients of the balancer on {host}, while its container is replaced"
@@ -35,10 +34,12 @@ def _opening(scene: Scene, balancer: DesiredBalancer, config: BalancerConfig) ->
     text, digest = scene.render(config)
     start = _start(scene, balancer, text, digest)
     if found is None:
+        for other in in_the_way(scene, balancer):
+            yield from _end(balancer, other, "it holds the balancer's ports")
         yield Step(f"{balancer.host}: start the balancer", (start,))
         return
     host, container = found
-    if any(container_differences(balancer, container, scene.absent)):
+    if any(container_differences(balancer, container, scene.absent)) or _mute(host, container, text):
         yield from _replace(balancer, container, start)
         return
     if not container.running:
@@ -48,21 +49,40 @@ def _opening(scene: Scene, balancer: DesiredBalancer, config: BalancerConfig) ->
         yield _configure(balancer, text, digest, "")
 
 
-def _astray(scene: Scene, config: BalancerConfig, balancer: DesiredBalancer) -> bool:
+def _mute(host: ObservedHost, container: ObservedContainer, text: str) -> bool:
+    """Tell whether a balancer has no worker that could take a file, nor a file that would give it one."""
+    seen = host.balancer
+    if container.running:
+        return seen is not None and not seen.running_digest
+    return seen is None or seen.text != text
+
+
+def in_the_way(scene: Scene, balancer: DesiredBalancer) -> tuple[ObservedContainer, ...]:
+    """Return the containers of ours that hold a missing balancer's ports under another name."""
     host = scene.observed.host(balancer.host)
-    return bool(host and host.balancer and any(rotation_differences(scene.desired, config, host.balancer)))
+    if host is None or scene.balancer_container(balancer) is not None:
+        return ()
+    wanted = {port.host_port for port in balancer.ports}
+    return tuple(
+        container
+        for container in surplus(scene.desired, host)
+        if container.running and wanted & {port.host_port for port in container.ports}
+    )
 
 
 def _replace(balancer: DesiredBalancer, container: ObservedContainer, start: StartBalancer) -> Iterator[Step]:
-    node = _node(balancer)
-    interrupts = INTERRUPTS.format(host=balancer.host) if container.running else ""
-    timeout = container.options.stop_timeout
-    stop = StopContainer(balancer.host, node, container.name, container.container_id, timeout)
-    gone = RemoveContainer(balancer.host, node, container.name, container.container_id, "replaced")
-    if container.running:
-        yield Step(f"{balancer.host}: stop the balancer", (stop,), interrupts=interrupts)
-    yield Step(f"{balancer.host}: remove the old balancer", (gone,))
+    yield from _end(balancer, container, "replaced")
     yield Step(f"{balancer.host}: start the balancer", (start,))
+
+
+def _end(balancer: DesiredBalancer, container: ObservedContainer, reason: str) -> Iterator[Step]:
+    node, timeout = _node(balancer), container.options.stop_timeout
+    interrupts = INTERRUPTS.format(host=balancer.host) if container.running else ""
+    stop = StopContainer(balancer.host, node, container.name, container.container_id, timeout, reason)
+    gone = RemoveContainer(balancer.host, node, container.name, container.container_id, reason)
+    if container.state in ALIVE:
+        yield Step(f"{balancer.host}: stop the old balancer", (stop,), interrupts=interrupts)
+    yield Step(f"{balancer.host}: remove the old balancer", (gone,))
 
 
 def _revive(balancer: DesiredBalancer, container: ObservedContainer) -> Iterator[Step]:

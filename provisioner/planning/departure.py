@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from provisioner.model.container import NODE_LABEL
 from provisioner.model.image import image_repository
-from provisioner.model.observed import Observed, ObservedContainer, ObservedHost
+from provisioner.model.observed import ALIVE, Observed, ObservedContainer, ObservedHost
 from provisioner.model.plan import Action, Change, Plan, RemoveContainer, RemoveImage, RemoveVolume, Step, StopContainer
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.planning.scene import Scene
@@ -28,7 +28,7 @@ def destruction(fleet: str, observed: Observed, *, data: bool) -> Plan:
     stops = tuple(
         StopContainer(host, _node(each), each.name, each.container_id, each.options.stop_timeout)
         for host, each in ours
-        if each.state in {"running", "paused", "restarting"}
+        if each.state in ALIVE
     )
     removes = tuple(
         RemoveContainer(host, _node(each), each.name, each.container_id, "destroyed") for host, each in ours

@@ -9,6 +9,7 @@ from typing import Literal
 from provisioner.errors import ProvisionerError
 from provisioner.model.balancer import BalancerConfig, Server
 from provisioner.model.container import PublishedPort
+from provisioner.model.observed import ALIVE
 from provisioner.model.placement import SLOTS, Slot, container_name, server_name
 from provisioner.model.plan import (
     Action,
@@ -263,7 +264,7 @@ def _undo(rota: Rota, each: Move) -> tuple[Action, ...]:
 
 
 def _alive(occupant: Occupant) -> bool:
-    return occupant.container.state in {"running", "paused", "restarting"}
+    return occupant.container.state in ALIVE
 
 
 def _stop(view: NodeView, occupant: Occupant) -> StopContainer:

@@ -14,7 +14,7 @@ from provisioner.model.observed import ObservedContainer
 from provisioner.model.placement import Node, Slot
 from provisioner.model.plan import Change, Plan, RecordRelease, Step
 from provisioner.model.spec import HealthCheck
-from provisioner.planning.balancer_steps import closing_steps, opening_steps
+from provisioner.planning.balancer_steps import closing_steps, in_the_way, opening_steps
 from provisioner.planning.departure import departure_steps
 from provisioner.planning.diff import diff, surplus
 from provisioner.planning.image_steps import image_steps
@@ -127,11 +127,13 @@ def batch_size(parallelism: int | str, nodes: int) -> int:
 
 def _gone(scene: Scene) -> Leaving:
     """Return the containers of this fleet that nothing desired accounts for, as leaving occupants of their nodes."""
+    ended = {each.container_id for balancer in scene.desired.balancers for each in in_the_way(scene, balancer)}
     return tuple(
         (former, Occupant(_slot(former, container), container, matches=False))
         for host in scene.observed.hosts
         if scene.in_scope(host.name)
         for container in surplus(scene.desired, host)
+        if container.container_id not in ended
         for former in (_former(scene, host.name, container),)
     )
 

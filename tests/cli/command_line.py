@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -48,18 +49,11 @@ def provisioner(
 
     `before` is a program that runs it in turn.
     """
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "LC_ALL": "C.UTF-8",
-        "PYTHONPATH": str(CHECKOUT),
-        "COLUMNS": "250",  # wide enough for the long names of a test's folder
-    }
     argv = [*before, sys.executable, "-m", "provisioner", *arguments]
     done = subprocess.run(
         argv,
         cwd=folder,
-        env=environment | dict(variables or {}),
+        env=_environment(folder) | dict(variables or {}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -68,6 +62,29 @@ def provisioner(
     )
     assert "Traceback" not in done.stderr, done.stderr
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def on_a_terminal(folder: Path, *arguments: str, variables: Mapping[str, str]) -> str:
+    """Run the command line with its messages on a terminal, and return what that showed."""
+    here, there = pty.openpty()
+    environment = _environment(folder) | {"TERM": "xterm-256color"} | dict(variables)
+    argv = [sys.executable, "-m", "provisioner", *arguments]
+    try:
+        subprocess.run(argv, cwd=folder, env=environment, stdout=there, stderr=there, timeout=60, check=False)
+        return os.read(here, 65536).decode()
+    finally:
+        os.close(here)
+        os.close(there)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": str(CHECKOUT),
+        "COLUMNS": "250",  # wide enough for the long names of a test's folder
+    }
 
 
 def project(folder: Path, spec: str = EIGHT_LINES, inventories: tuple[str, ...] = ("lab",)) -> Path:

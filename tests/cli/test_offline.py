@@ -11,9 +11,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.cli.command_line import EIGHT_LINES, EXAMPLES, example, project, provisioner
+from tests.cli.command_line import EIGHT_LINES, EXAMPLES, example, on_a_terminal, project, provisioner
 
 COLOUR = "\x1b["
+MISTYPED = EIGHT_LINES.replace("port: 80", "prot: 80")
 
 
 def without_network() -> tuple[str, ...]:
@@ -99,13 +100,30 @@ def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
     assert provisioner(folder, "validate", variables=named).code == 0
 
 
-@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}, {"CI": "true"}], ids=str)
-def test_nothing_is_coloured_where_nobody_looks(tmp_path: Path, variables: dict[str, str]) -> None:
-    """Into a pipe no colour is written, whatever the terminal is called."""
-    folder = project(tmp_path, EIGHT_LINES.replace("port: 80", "prot: 80"))
-    ran = provisioner(folder, "validate", variables=variables)
+def test_nothing_is_coloured_in_a_pipe(tmp_path: Path) -> None:
+    """Where nobody looks no colour is written."""
+    ran = provisioner(project(tmp_path, MISTYPED), "validate")
     assert ran.code == 65
     assert COLOUR not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "coloured"),
+    [
+        ((), {}, True),
+        ((), {"NO_COLOR": "1"}, False),
+        ((), {"TERM": "dumb"}, False),
+        (("--no-color",), {}, False),
+    ],
+    ids=["terminal", "NO_COLOR", "dumb", "--no-color"],
+)
+def test_a_terminal_is_coloured_unless_somebody_minds(
+    tmp_path: Path, words: tuple[str, ...], variables: dict[str, str], *, coloured: bool
+) -> None:
+    """On a terminal errors are coloured; NO_COLOR, TERM=dumb and `--no-color` each forbid it."""
+    shown = on_a_terminal(project(tmp_path, MISTYPED), "validate", *words, variables=variables)
+    assert "unknown key" in shown
+    assert (COLOUR in shown) is coloured
 
 
 def test_a_quiet_success_says_nothing(tmp_path: Path) -> None:
