@@ -18,6 +18,7 @@ from provisioner.model.plan import (
 )
 from provisioner.planning.diff import BALANCER_NODE, container_differences, surplus
 from provisioner.planning.effective import enforceable
+from provisioner.planning.rotation import rotation_differences
 from provisioner.planning.scene import Scene
 
 INTERRUPTS = "clients of the balancer on {host}, while its container is replaced"
@@ -68,6 +69,11 @@ def in_the_way(scene: Scene, balancer: DesiredBalancer) -> tuple[ObservedContain
         for container in surplus(scene.desired, host)
         if container.running and wanted & {port.host_port for port in container.ports}
     )
+
+
+def _astray(scene: Scene, config: BalancerConfig, balancer: DesiredBalancer) -> bool:
+    host = scene.observed.host(balancer.host)
+    return bool(host and host.balancer and any(rotation_differences(scene.desired, config, host.balancer)))
 
 
 def _replace(balancer: DesiredBalancer, container: ObservedContainer, start: StartBalancer) -> Iterator[Step]:
