@@ -87,5 +87,7 @@ def door(context: typer.Context) -> Door:
 
 def merge(before: Common, given: dict[str, Any]) -> Common:
     """Return the options with those that were given in place of those before."""
-    said = {each.name: given[each.name] for each in fields(Common) if given.get(each.name)}
+    said = {
+        each.name: given[each.name] for each in fields(Common) if given.get(each.name) or given.get(each.name) == ""
+    }
     return replace(before, **said)

@@ -47,6 +47,8 @@ def settings(common: Common) -> Settings:
     from provisioner.wiring import Settings
 
     said = os.environ
+    if common.limit is not None and not common.limit.strip():
+        raise UsageError("--limit names no host", hint="leave it out to mean every host")
     return Settings(
         file=Path(common.file or said.get("PROVISIONER_FILE", "fleet.yaml")),
         environment_name=common.env or said.get("PROVISIONER_ENV", ""),

@@ -183,7 +183,10 @@ def _locked_folder(folder: Path) -> Iterator[None]:
 def _sweep(root: Path) -> None:
     """Remove the folders of writers that no longer live: their lock went with them."""
     for folder in root.iterdir():
-        lock = os.open(folder, os.O_RDONLY)
+        try:
+            lock = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # its writer lives, and has just removed it himself
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

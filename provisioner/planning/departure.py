@@ -14,9 +14,14 @@ from provisioner.planning.scene import Scene
 
 def departure_steps(scene: Scene) -> Iterator[Step]:
     """Yield the removal of what the fleet keeps on hosts that carry none of it any more; data volumes stay."""
-    carrying = set(scene.desired.hosts)
-    left = [host for host in scene.observed.hosts if host.name not in carrying and scene.in_scope(host.name)]
-    actions = tuple(action for host in left for action in _keepsakes(scene.desired.fleet, host, data=False))
+    carrying, balancing = set(scene.desired.hosts), {balancer.host for balancer in scene.desired.balancers}
+    fleet, hosts = scene.desired.fleet, [host for host in scene.observed.hosts if scene.in_scope(host.name)]
+    actions = tuple(
+        action
+        for host in hosts
+        if host.name not in balancing
+        for action in (_balancer_volumes(fleet, host) if host.name in carrying else _keepsakes(fleet, host, data=False))
+    )
     if actions:
         yield Step("clear hosts that the fleet has left", actions)
 
@@ -50,6 +55,12 @@ def _is_balancer(container: ObservedContainer) -> bool:
 
 def _node(container: ObservedContainer) -> str:
     return container.labels.get(NODE_LABEL, "")
+
+
+def _balancer_volumes(fleet: str, host: ObservedHost) -> Iterator[Action]:
+    for volume in host.volumes:
+        if volume.startswith(f"{fleet}_{LOAD_BALANCER}-"):
+            yield RemoveVolume(host.name, volume, "no balancer of the fleet is on this host any more")
 
 
 def _keepsakes(fleet: str, host: ObservedHost, *, data: bool) -> Iterator[Action]:

@@ -130,7 +130,9 @@ def _proven(world: World, intent: Intent, prepared: Prepared, actions: int) -> F
         first = wrong[0]
         what = f"{first.host} {first.node} {first.kind} {first.key}: {first.observed}, not {first.desired}"
         return Finished("halted", None, MIXED, actions, message=f"done, but {len(wrong)} differences remain: {what}")
+    # With a limit the fleet may not be on the new release yet, and then nothing was recorded.
+    release = seen.last.name if seen.last else None
     if seen.observed.unreachable:
         lost = names(seen.observed.unreachable)
-        return Finished("paused", prepared.release.name, INCOMPLETE, actions, message=f"done but for {lost}")
-    return Finished("complete", prepared.release.name, 0, actions)
+        return Finished("paused", release, INCOMPLETE, actions, message=f"done but for {lost}")
+    return Finished("complete", release, 0, actions)

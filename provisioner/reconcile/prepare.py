@@ -133,7 +133,7 @@ def _lost_route(name: str, seen: Seen) -> HostRoute:
 def drift(lookout: Lookout, intent: Intent) -> DriftReport:
     """Return every difference between the wish and what is; needs nothing that could change a host."""
     prepared = prepare(lookout, intent, None)
-    last, seen = prepared.last, _within(prepared.observed, intent.scope)
+    last, seen = prepared.last, within(prepared.observed, intent.scope)
     rows = diff(prepared.desired, seen, last.content.desired if last else None)
     nodes = [node for node in prepared.desired.nodes if intent.scope is None or node.node.host in intent.scope]
     summary = DriftSummary(
@@ -145,7 +145,8 @@ def drift(lookout: Lookout, intent: Intent) -> DriftReport:
     return DriftReport(intent.fleet, rows, summary)
 
 
-def _within(observed: Observed, scope: frozenset[str] | None) -> Observed:
+def within(observed: Observed, scope: frozenset[str] | None) -> Observed:
+    """Return what was seen of some hosts, of all where there is no limit."""
     if scope is None:
         return observed
     return replace(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from provisioner.views.json_lines import JsonView
-from provisioner.views.settings import DEFAULT_WIDTH, Settings
+from provisioner.views.settings import DEFAULT_WIDTH, UNBROKEN, Settings
 from provisioner.views.terminal import TerminalView
 from provisioner.views.view import View
 
@@ -39,6 +39,7 @@ def terminal_settings(
 
     return Settings(
         width=_width(environment, columns),
+        width_err=_width(environment, columns if stderr_is_tty else UNBROKEN),
         colour_out=colour(stdout_is_tty),
         colour_err=colour(stderr_is_tty),
         interactive=stderr_is_tty and not dumb and not _is_set(environment, "CI"),

@@ -91,7 +91,9 @@ class TerminalVoice:
 
     def __init__(self, stdout: TextIO, stderr: TextIO, settings: Settings) -> None:
         self._out = Page(stdout, settings.width, colour=settings.colour_out)
-        self._err = Page(stderr, settings.width, colour=settings.colour_err, live=settings.interactive)
+        self._err = Page(
+            stderr, settings.width_err or settings.width, colour=settings.colour_err, live=settings.interactive
+        )
         self._settings = settings
         self._run = _Run(self._out, self._err, settings)
         self._lock = RLock()

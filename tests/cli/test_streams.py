@@ -60,6 +60,13 @@ def test_a_wrong_option_is_named() -> None:
     assert "--forks" in errors
 
 
+def test_an_empty_limit_is_not_the_whole_fleet() -> None:
+    """`--limit "$HOSTS"` with nothing in HOSTS is refused, before anything is read."""
+    code, errors = said("apply", "-y", "--limit", "")
+    assert code == 64
+    assert "--limit names no host" in errors
+
+
 def test_no_verb_shows_the_help() -> None:
     """A newcomer who types only the name reads the help, not an error."""
     code, errors = said("lab")

@@ -79,7 +79,7 @@ def test_what_the_plan_changes_drift_names(fleet: Simulation) -> None:
     checked = HealthCheck(test=("CMD", "true"))
     before = fleets.spec(replace(fleets.web_service(environment={}), healthcheck=checked))
     after = fleets.spec(replace(fleets.web_service(environment={}), healthcheck=replace(checked, start_period=5.0)))
-    fleet.apply(before)
+    assert fleet.apply(before).outcome == "complete", fleet.sink.events
     assert {kind for _, kind, _, _ in fleet.drift(after)} == {"healthcheck"}
 
 
