@@ -16,8 +16,10 @@ def refuse_foreign_addresses(desired: Desired, observed: Observed, hosts: Mappin
     for host in observed.hosts:
         wanted = hosts[host.name].private_address
         if host.name in publishing and host.addresses and wanted not in host.addresses:
-            raise AddressUnknown(
-                host.name,
-                f"private_address {wanted} is on no interface of this host",
-                hint=f"its addresses are {', '.join(host.addresses)}",
-            )
+            raise AddressUnknown(host.name, _fault(wanted), hint=f"its addresses are {', '.join(host.addresses)}")
+
+
+def _fault(wanted: str) -> str:
+    if wanted.replace(".", "").isdigit() or ":" in wanted:
+        return f"private_address {wanted} is on no interface of this host"
+    return f"private_address {wanted} is a name that this machine cannot resolve"

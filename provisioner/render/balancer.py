@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from provisioner.render.templates import Load, render
 
 TEMPLATE = "haproxy/haproxy.cfg.j2"
 _SLOWEST_RECHECK = 1.0
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,9 @@ def _address(server: Server) -> str:
     try:
         address = ipaddress.ip_address(server.address)
     except ValueError as error:
-        message = f"{server.node} has the address {server.address!r}; the balancer needs one that no name stands for"
+        if _HOST_NAME.fullmatch(server.address):
+            return server.address  # offline nobody may know it yet; before anything moves it has to be an address
+        message = f"{server.node} has the address {server.address!r}, which is neither an address nor a name"
         raise InvalidInput((Diagnostic(TEMPLATE, 0, 0, message, "an IP address as `private_address`"),)) from error
     return f"[{address}]" if isinstance(address, ipaddress.IPv6Address) else str(address)
 

@@ -78,12 +78,24 @@ def test_the_double_reads_what_haproxy_reads(case: Path) -> None:
             assert (judge.rule.path, judge.rule.interval) == (server.check.path, server.check.interval)
 
 
-def test_an_address_has_to_be_one(hello: BalancerConfig) -> None:
-    """A name instead of an address is refused, because the balancer asks no name server."""
+def with_address(hello: BalancerConfig, address: str) -> BalancerConfig:
+    """Return the plainest fleet with one server at another address."""
     backend = hello.backends[0]
-    server = replace(backend.servers[0], address="web1.internal")
-    with pytest.raises(InvalidInput, match=r"web1\.internal"):
-        balancer_text(replace(hello, backends=(replace(backend, servers=(server,)),)), shipped())
+    server = replace(backend.servers[0], address=address)
+    return replace(hello, backends=(replace(backend, servers=(server,)),))
+
+
+def test_a_name_is_written_as_it_is(hello: BalancerConfig) -> None:
+    """Offline nobody may know what a name stands for; a file with one is rendered, and never deployed."""
+    text, _ = balancer_text(with_address(hello, "web1.internal"), shipped())
+    assert " web1.internal:" in text
+
+
+@pytest.mark.parametrize("address", ["web1 check", "10.0.0.1\nserver evil", "", "-web", "web_1"])
+def test_what_is_neither_address_nor_name_is_refused(hello: BalancerConfig, address: str) -> None:
+    """Nothing else can stand where a server's address stands."""
+    with pytest.raises(InvalidInput, match="neither an address nor a name"):
+        balancer_text(with_address(hello, address), shipped())
 
 
 @pytest.mark.parametrize("word", ["web\nbackend evil", "web evil", "web #", "web'", "$HOME", "web{", "%[src]"])
