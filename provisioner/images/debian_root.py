@@ -96,13 +96,13 @@ def _make_here(root: DebianRoot, target: Path) -> None:
 
 
 def _make_in_container(engine: docker.APIClient, root: DebianRoot, target: Path) -> None:
-    image = _debian_image(engine)
+    image = _debian_image(engine) or _pulled_debian(engine, root)
     if image is None:
         raise BuildFailed(
             f"base {root.suite}",
             instruction="mmdebstrap",
             output=(),
-            reason="mmdebstrap is not installed here and the engine has no Debian image to run it in",
+            reason="mmdebstrap is not installed here, and the engine neither has nor can pull a Debian image to run it in",
             hint="install mmdebstrap, or pull or load any Debian image",
         )
     argv = ["mmdebstrap", *root.arguments("/root.tar")]
@@ -120,6 +120,15 @@ def _make_in_container(engine: docker.APIClient, root: DebianRoot, target: Path)
 def _debian_image(engine: docker.APIClient) -> str | None:
     by_size = sorted(engine.images(), key=lambda image: image["Size"])
     return next((str(image["Id"]) for image in by_size if _is_debian(engine, image["Id"])), None)
+
+
+def _pulled_debian(engine: docker.APIClient, root: DebianRoot) -> str | None:
+    """Return a Debian image from the engine's own registry, None where it cannot be had."""
+    try:
+        engine.pull("debian", tag=f"{root.suite}-slim")
+    except APIError:
+        return None
+    return f"debian:{root.suite}-slim"
 
 
 def _is_debian(engine: docker.APIClient, image: str) -> bool:

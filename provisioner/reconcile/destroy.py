@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provisioner.model.desired import Desired
 from provisioner.model.event import Finished, HostUnreachableSeen, PlanMade
@@ -36,12 +36,14 @@ def survey(lookout: Lookout, intent: Intent, *, data: bool) -> Demolition:
 
 def destroy(world: World, intent: Intent, demolition: Demolition) -> Finished:
     """Remove it and return how it ended, judged by a fresh observation."""
+    began = world.clock.monotonic()
     for host in demolition.observed.unreachable:
         world.sink.emit(HostUnreachableSeen(host.name, host.reason, host.hint))
     world.sink.emit(PlanMade(demolition.plan))
     nothing = Release(0, "", ReleaseContent(Desired(intent.fleet, (), ())))
     done = carry_out(demolition.plan.steps, Run(world, intent.fleet, demolition.hosts, nothing), lambda: False)
     finished = _judge(world, intent, done.actions, str(done.failure or ""))
+    finished = replace(finished, seconds=world.clock.monotonic() - began)
     world.sink.emit(finished)
     return finished
 
