@@ -102,7 +102,7 @@ def _make_in_container(engine: docker.APIClient, root: DebianRoot, target: Path)
             f"base {root.suite}",
             instruction="mmdebstrap",
             output=(),
-            reason="mmdebstrap is not installed here, and the engine neither has nor can pull a Debian image to run it in",
+            reason="mmdebstrap is not installed here, and the engine neither has nor gets a Debian image for it",
             hint="install mmdebstrap, or pull or load any Debian image",
         )
     argv = ["mmdebstrap", *root.arguments("/root.tar")]
