@@ -282,10 +282,14 @@ def machine_findings(settings: Settings) -> tuple[Finding, ...]:
 
 def lab_options(name: str, groups: tuple[str, ...], port: int, engine: str) -> LabOptions:
     """Return what a lab should be. Raise UsageError."""
-    from provisioner.lab.layout import LabOptions, parse_group
+    from provisioner.lab.host_image import edition
+    from provisioner.lab.layout import LabOptions, parse_group, plan_hosts
 
+    edition(engine)
     chosen = LabOptions(name=name, port=port, engine=engine)
-    return replace(chosen, groups=tuple(parse_group(group) for group in groups)) if groups else chosen
+    chosen = replace(chosen, groups=tuple(parse_group(group) for group in groups)) if groups else chosen
+    plan_hosts(chosen)
+    return chosen
 
 
 def lab_up(settings: Settings, options: LabOptions, report: Callable[[str], None]) -> Lab:
