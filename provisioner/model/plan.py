@@ -175,7 +175,7 @@ class StopContainer:
 
 @dataclass(frozen=True, slots=True)
 class RestSlot:
-    """Wait until the checks of an empty slot fail, then enable it again, so that the runtime equals the file."""
+    """Enable an empty slot again without trusting it, so that the runtime equals the file."""
 
     host: str
     node: str

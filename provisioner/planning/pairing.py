@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from provisioner.model.container import ContainerOptions
 from provisioner.model.desired import Desired, DesiredBalancer, DesiredNode
-from provisioner.model.image import ImageFacts, Known
+from provisioner.model.image import Known
 from provisioner.model.observed import Observed, ObservedContainer, ObservedHost
 from provisioner.model.placement import SLOTS, Slot, container_name
 from provisioner.planning.effective import effective, enforceable, fingerprint
@@ -92,11 +92,6 @@ def unenforceable(observed: Observed) -> frozenset[str]:
 def has_image(host: ObservedHost, image_id: str) -> bool:
     """Tell whether a host has an image."""
     return any(image.image_id == image_id for image in host.images)
-
-
-def image_facts(observed: Observed, image_id: str) -> ImageFacts | None:
-    """Return an image as any host of the fleet has it."""
-    return next((image for host in observed.hosts for image in host.images if image.image_id == image_id), None)
 
 
 def belongs(desired: Desired, container: ObservedContainer, host: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provisioner.errors import ImageMissing
 from provisioner.model.container import FLEET_LABEL, KIND_LABEL
-from provisioner.model.image import image_repository
+from provisioner.model.image import Known, image_repository
 from provisioner.model.plan import BuildImage, FetchImage, RecordRelease, RemoveImage, ShipImage
 from provisioner.ports import Builder
 from provisioner.reconcile.observe import CONTENT, DEPARTED_LABEL, ROUTES_LABEL
@@ -39,7 +39,7 @@ def ship_image(action: ShipImage, run: Run) -> str:
 
 def _own_tag(fleet: str, action: ShipImage, image_id: str) -> str:
     repository = image_repository(fleet, action.service)
-    reference = getattr(action.image, "reference", "")
+    reference = action.image.reference if isinstance(action.image, Known) else ""
     return reference if reference.startswith(repository) else f"{repository}:{image_id.removeprefix('sha256:')[:16]}"
 
 

@@ -13,8 +13,6 @@ from provisioner.reconcile.apply import Consent
 from tests import fleets
 from tests.simulation import WEBS, Simulation, checked_on, spec, without
 
-RUNNING = {"shop.web-1.a", "shop.web-1.b"}
-
 
 def running(fleet: Simulation, host: str) -> list[str]:
     """Return the names of the running containers of a host."""
@@ -279,9 +277,7 @@ def effects_of(fleet: Simulation, after: dict[str, str]) -> int:
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_controller_that_dies_at_any_effect_is_followed_by_one_that_converges(
-    fleet: Simulation, moment: str, tmp_path: object
-) -> None:
+def test_a_controller_that_dies_at_any_effect_is_followed_by_one_that_converges(fleet: Simulation, moment: str) -> None:
     """Killed before or after the n-th effect of a rollout, for every n, the same command ends uniform and clean."""
     fleet.apply(spec(A="0"))
     total = effects_of(fleet, {"A": "1"})
