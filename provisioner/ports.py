@@ -13,7 +13,7 @@ from typing import Protocol
 from provisioner.model.balancer import AdminState
 from provisioner.model.container import ContainerRequest
 from provisioner.model.event import Event
-from provisioner.model.image import BuildInputs, ImageFacts
+from provisioner.model.image import BuildInputs, ImageFacts, Made
 from provisioner.model.inventory import Host
 from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
 
@@ -147,8 +147,8 @@ class Builder(Protocol):
     def find(self, reference: str) -> ImageFacts | None:
         """Return an image by tag, name or id, None where this engine has none."""
 
-    def build(self, inputs: BuildInputs, progress: Progress) -> ImageFacts:
-        """Build an image and tag it `inputs.tag`. Raise BuildFailed."""
+    def build(self, inputs: BuildInputs, progress: Progress) -> Made:
+        """Build an image and tag it `inputs.tag`, on what is pinned, else on what names mean now. Raise BuildFailed."""
 
     def pull(self, reference: str, progress: Progress) -> ImageFacts:
         """Pull an image from its registry. Raise ImageMissing."""

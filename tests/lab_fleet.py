@@ -18,7 +18,7 @@ from typing import Any
 import docker
 
 from provisioner.hosts.this_machine import local_client
-from provisioner.images.bootstrap import suite_base
+from provisioner.images.bases.bootstrap import suite_base
 from provisioner.local.sources import inventory_sources
 from provisioner.model.inventory import Inventory
 from provisioner.spec.inventory import read_inventory

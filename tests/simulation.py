@@ -10,7 +10,7 @@ from provisioner.balancers.memory import MemoryBalancers
 from provisioner.hosts.memory import AppBehaviour, MemoryClock, MemoryHosts
 from provisioner.images.cache import LayerCache
 from provisioner.images.memory import MemoryBuilder, MemoryImageStore
-from provisioner.images.ship import CacheShipper
+from provisioner.images.shipping.ship import CacheShipper
 from provisioner.local.templates import TemplateFolders
 from provisioner.model.balancer import BalancerConfig
 from provisioner.model.event import Event, Finished
@@ -55,7 +55,7 @@ class Simulation:
     def behave(self, behaviour: AppBehaviour) -> None:
         """Say how the web image of this version behaves; it is built if need be."""
         inputs = self._inputs()["web"]
-        self.hosts.behaviours[self.builder.build(inputs, lambda *_: None).image_id] = behaviour
+        self.hosts.behaviours[self.builder.build(inputs, lambda *_: None).facts.image_id] = behaviour
 
     def apply(
         self,

@@ -27,15 +27,15 @@ def apply(
     forget: Forget = None,
 ) -> int:
     """Bring the fleet to what the spec says, and prove it."""
-    from provisioner import wiring
     from provisioner.reconcile.apply import Consent
     from provisioner.reconcile.apply import apply as carry_out
     from provisioner.reconcile.prepare import prepare
+    from provisioner.wiring import fleet, parts
 
     view, chosen = open_view(context, common, run=True), settings(common)
-    declared = wiring.declare(chosen)
-    intent = wiring.intend(chosen, declared, forget=frozenset(forget or ()))
-    with wiring.open_world(chosen, declared, view) as world, stop_on_interrupt(view) as stop:
+    declared = fleet.declare(chosen)
+    intent = fleet.intend(chosen, declared, forget=frozenset(forget or ()))
+    with parts.open_world(chosen, declared, view) as world, stop_on_interrupt(view) as stop:
         prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
         consent = Consent(allow_interruption, stop, lambda: confirmed(yes=yes, may_ask=may_ask(common)))
         return carry_out(world, intent, prepared, consent).exit_code

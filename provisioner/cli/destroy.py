@@ -17,15 +17,15 @@ Volumes = Annotated[bool, typer.Option("--volumes", help="Remove data volumes to
 @takes_common
 def destroy(context: typer.Context, common: Common, *, confirm: Confirm = "", volumes: Volumes = False) -> int:
     """Remove the fleet; data volumes stay unless asked for."""
-    from provisioner import wiring
     from provisioner.reconcile.destroy import destroy as demolish
     from provisioner.reconcile.destroy import survey
+    from provisioner.wiring import fleet, parts
 
     view, chosen = open_view(context, common, run=True), settings(common)
-    declared = wiring.declare(chosen)
+    declared = fleet.declare(chosen)
     name = declared.spec.name
     if confirm != name:
         raise UsageError(f"this removes the fleet {name} from its hosts", hint=f"say --confirm {name}")
-    intent = wiring.intend(chosen, declared)
-    with wiring.open_world(chosen, declared, view) as world:
+    intent = fleet.intend(chosen, declared)
+    with parts.open_world(chosen, declared, view) as world:
         return demolish(world, intent, survey(world.lookout, intent, data=volumes)).exit_code

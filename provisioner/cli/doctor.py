@@ -11,12 +11,12 @@ from provisioner.cli.screen import open_view, settings
 @takes_common
 def doctor(context: typer.Context, common: Common) -> int:
     """Check this machine and every host, and say what to do."""
-    from provisioner import wiring
     from provisioner.reconcile.diagnose import diagnose
+    from provisioner.wiring import fleet, parts
 
     view, chosen = open_view(context, common), settings(common)
-    declared = wiring.declare(chosen)
-    with wiring.open_lookout(chosen, declared) as lookout:
-        findings = (*wiring.machine_findings(chosen), *diagnose(lookout, declared.spec.name, declared.placement.hosts))
+    declared = fleet.declare(chosen)
+    with parts.open_lookout(chosen, declared) as lookout:
+        findings = (*parts.machine_findings(chosen), *diagnose(lookout, declared.spec.name, declared.placement.hosts))
     view.checks(findings)
     return 1 if any(finding.verdict == "failure" for finding in findings) else 0

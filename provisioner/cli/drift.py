@@ -13,13 +13,13 @@ INCOMPLETE, DIFFERS = 4, 2
 @takes_common
 def drift(context: typer.Context, common: Common) -> int:
     """Name every difference between spec and fleet. Changes nothing."""
-    from provisioner import wiring
     from provisioner.reconcile.prepare import drift as compare
+    from provisioner.wiring import fleet, parts
 
     view, chosen = open_view(context, common), settings(common)
-    declared = wiring.declare(chosen)
-    with wiring.open_lookout(chosen, declared) as lookout:
-        found = compare(lookout, wiring.intend(chosen, declared))
+    declared = fleet.declare(chosen)
+    with parts.open_lookout(chosen, declared) as lookout:
+        found = compare(lookout, fleet.intend(chosen, declared))
     view.drift(found.fleet, found.rows, found.summary)
     if any(row.drift_class == "unknown" for row in found.rows):
         return INCOMPLETE

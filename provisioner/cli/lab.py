@@ -48,7 +48,7 @@ def up(
     engine: Engine = "20.10",
 ) -> int:
     """Make the fleet, or bring it back; write inventories/NAME.yaml."""
-    from provisioner import wiring
+    from provisioner.wiring import lab as wiring
 
     view = open_view(context, common)
     lab = wiring.lab_up(settings(common), wiring.lab_options(name, tuple(group or ()), port, engine), view.message)
@@ -60,7 +60,7 @@ def up(
 @takes_common
 def status(context: typer.Context, common: Common, *, name: Name = "lab") -> int:
     """Show the hosts of a lab."""
-    from provisioner import wiring
+    from provisioner.wiring import lab as wiring
 
     show(open_view(context, common), wiring.lab_status(settings(common), name))
     return 0
@@ -70,7 +70,7 @@ def status(context: typer.Context, common: Common, *, name: Name = "lab") -> int
 @takes_common
 def down(context: typer.Context, common: Common, *, name: Name = "lab", keep_images: Keep = False) -> int:
     """Remove exactly what the lab made."""
-    from provisioner import wiring
+    from provisioner.wiring import lab as wiring
 
     view = open_view(context, common)
     gone = wiring.lab_down(settings(common), name, view.message, keep_images=keep_images)

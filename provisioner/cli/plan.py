@@ -17,13 +17,13 @@ Detailed = Annotated[bool, typer.Option("--detailed-exitcode", help="Exit 2 when
 @takes_common
 def plan(context: typer.Context, common: Common, *, detailed_exitcode: Detailed = False) -> int:
     """Show what apply would do, host by host, and why."""
-    from provisioner import wiring
     from provisioner.reconcile.prepare import prepare
+    from provisioner.wiring import fleet, parts
 
     view, chosen = open_view(context, common), settings(common)
-    declared = wiring.declare(chosen)
-    intent = wiring.intend(chosen, declared)
-    with wiring.open_world(chosen, declared, view) as world:
+    declared = fleet.declare(chosen)
+    intent = fleet.intend(chosen, declared)
+    with parts.open_world(chosen, declared, view) as world:
         prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
     view.plan(prepared.plan, prepared.observed.unreachable)
     if prepared.observed.unreachable:

@@ -16,12 +16,12 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write the files b
 @takes_common
 def render(context: typer.Context, common: Common, *, out: Out = None) -> int:
     """Render every Dockerfile and configuration, offline."""
-    from provisioner import wiring
+    from provisioner.wiring import fleet
 
     view, chosen = open_view(context, common), settings(common)
-    files = wiring.rendered_files(wiring.declare(chosen))
+    files = fleet.rendered_files(fleet.declare(chosen))
     if out is not None:
-        wiring.write_files(out, files)
+        fleet.write_files(out, files)
     if out is not None or common.json:
         view.table("files", ("path", "bytes"), tuple((path, str(len(text))) for path, text in files.items()))
     else:

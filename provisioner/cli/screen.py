@@ -15,7 +15,7 @@ from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
     from provisioner.views.view import View
-    from provisioner.wiring import Settings
+    from provisioner.wiring.fleet import Settings
 
 DEFAULT_FORKS = 10
 
@@ -44,7 +44,7 @@ def choose(common: Common, *, run: bool = False) -> View:
 
 def settings(common: Common) -> Settings:
     """Return what the user and his environment said, defaults filled in."""
-    from provisioner.wiring import Settings
+    from provisioner.wiring.fleet import Settings
 
     said = os.environ
     if common.limit is not None and not common.limit.strip():

@@ -13,13 +13,13 @@ INCOMPLETE, DIFFERS = 4, 2
 @takes_common
 def status(context: typer.Context, common: Common) -> int:
     """Show every node, what it runs, and whether all are equal."""
-    from provisioner import wiring
     from provisioner.reconcile.survey import survey
+    from provisioner.wiring import fleet, parts
 
     view, chosen = open_view(context, common), settings(common)
-    declared = wiring.declare(chosen)
-    with wiring.open_lookout(chosen, declared) as lookout:
-        found = survey(lookout, wiring.intend(chosen, declared))
+    declared = fleet.declare(chosen)
+    with parts.open_lookout(chosen, declared) as lookout:
+        found = survey(lookout, fleet.intend(chosen, declared))
     view.status(found)
     if any(not host.reachable for host in found.hosts):
         return INCOMPLETE

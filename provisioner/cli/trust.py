@@ -17,13 +17,13 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Record what is shown wit
 @takes_common
 def trust(context: typer.Context, common: Common, *, hosts: Names, yes: Yes = False) -> int:
     """Show a host's key, and record it for this inventory."""
-    from provisioner import wiring
+    from provisioner.wiring import parts
 
     view, chosen = open_view(context, common), settings(common)
-    offered = wiring.offered_keys(chosen, tuple(hosts))
+    offered = parts.offered_keys(chosen, tuple(hosts))
     view.table("keys", ("host", "key", "fingerprint"), tuple((key.host, key.kind, key.fingerprint) for key in offered))
     if not yes and not may_ask(common):
         raise UsageError("there is nobody to compare these fingerprints", hint="run it again with --yes")
     if yes or typer.confirm("Record these keys?", err=True):
-        view.message(f"recorded in {wiring.record_keys(chosen, offered)}")
+        view.message(f"recorded in {parts.record_keys(chosen, offered)}")
     return 0

@@ -11,11 +11,11 @@ from provisioner.cli.screen import open_view, settings
 @takes_common
 def validate(context: typer.Context, common: Common) -> int:
     """Check spec, inventory and templates, offline."""
-    from provisioner import wiring
+    from provisioner.wiring import fleet
 
     view, chosen = open_view(context, common), settings(common)
-    declared = wiring.declare(chosen)
-    intent = wiring.intend(chosen, declared)
+    declared = fleet.declare(chosen)
+    intent = fleet.intend(chosen, declared)
     desired = intent.desire({})
     facts = {"fleet": declared.spec.name, "nodes": len(desired.nodes), "hosts": len(desired.hosts)}
     if common.json:

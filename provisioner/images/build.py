@@ -14,13 +14,13 @@ import docker
 from docker.errors import APIError
 
 from provisioner.errors import BuildFailed, ImageMissing
-from provisioner.images.bootstrap import suite_base
+from provisioner.images.bases.bootstrap import suite_base
+from provisioner.images.bases.packages import packages_dockerfile, packages_tag
 from provisioner.images.build_context import DOCKERFILE, context_archive
 from provisioner.images.disk import told_as_storage
 from provisioner.images.engine import EngineImages, follow, refusal_text, told_as_refused
-from provisioner.images.packages import packages_dockerfile, packages_tag
 from provisioner.model.container import KIND_LABEL
-from provisioner.model.image import BASE_PLACEHOLDER, BuildInputs, ImageFacts
+from provisioner.model.image import BASE_PLACEHOLDER, BuildInputs, ImageFacts, Made
 from provisioner.model.spec import Base, ImageBase, SuiteBase
 from provisioner.ports import Progress
 
@@ -64,7 +64,7 @@ class EngineBuilder:
         """Return an image by tag, name or id, None where this engine has none. Raise HostError."""
         return self.images.inspect(reference)
 
-    def build(self, inputs: BuildInputs, progress: Progress) -> ImageFacts:
+    def build(self, inputs: BuildInputs, progress: Progress) -> Made:
         """Build an image and tag it `inputs.tag`.
 
         Raise BuildFailed with the instruction that failed and its last output, HostError where no engine answers.
@@ -72,7 +72,7 @@ class EngineBuilder:
         dockerfile = inputs.dockerfile
         if inputs.base is not None:
             dockerfile = with_base(dockerfile, self._ensure_base(inputs.base, inputs, progress))
-        return self._run(inputs, dockerfile, {KIND_LABEL: "node"}, progress)
+        return Made(self._run(inputs, dockerfile, {KIND_LABEL: "node"}, progress))
 
     def pull(self, reference: str, progress: Progress) -> ImageFacts:
         """Pull an image from its registry. Raise ImageMissing, HostError where no engine answers."""

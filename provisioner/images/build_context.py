@@ -11,7 +11,7 @@ from pathlib import Path
 
 from provisioner.errors import BuildFailed
 from provisioner.images.archive import member_padding
-from provisioner.images.debian_root import EPOCH
+from provisioner.images.bases.debian_root import EPOCH
 from provisioner.model.image import FILES_FOLDER, SETTINGS_FOLDER, BuildInputs, ContextFile
 
 DOCKERFILE = f"{SETTINGS_FOLDER}/Dockerfile"

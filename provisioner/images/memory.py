@@ -12,9 +12,9 @@ from threading import RLock
 from provisioner.errors import BuildFailed, EngineRefused, ImageMissing
 from provisioner.images.archive import ImageContent, Layer, chain_ids, digest_of, pack
 from provisioner.images.facts import image_defaults, platform_name
-from provisioner.images.record import record_image
 from provisioner.images.saved import SavedImage, config_diff_ids, saved_images
-from provisioner.model.image import BuildInputs, ImageFacts
+from provisioner.images.shipping.record import record_image
+from provisioner.model.image import BuildInputs, ImageFacts, Made
 from provisioner.ports import Progress
 
 
@@ -137,7 +137,7 @@ class MemoryBuilder:
         """Return an image by tag, name or id, None where the store has none."""
         return self.store.inspect(reference)
 
-    def build(self, inputs: BuildInputs, progress: Progress) -> ImageFacts:
+    def build(self, inputs: BuildInputs, progress: Progress) -> Made:
         """Build an image and tag it `inputs.tag`. Raise the failure that was arranged."""
         if inputs.tag in self.failures:
             raise self.failures[inputs.tag]
@@ -145,7 +145,7 @@ class MemoryBuilder:
         self.built.append(inputs.tag)
         files = {"inputs": repr(replace(inputs, tag="", context=())).encode()}
         context = {f"context/{entry.path}": entry.digest.encode() for entry in inputs.context}
-        return self._have({**files, **context}, inputs.tag)
+        return Made(self._have({**files, **context}, inputs.tag))
 
     def pull(self, reference: str, progress: Progress) -> ImageFacts:
         """Have an image that `registry` names. Raise ImageMissing for any other."""

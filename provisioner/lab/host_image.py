@@ -14,7 +14,7 @@ from typing import Any
 import docker
 
 from provisioner.errors import BuildFailed, UsageError
-from provisioner.images.bootstrap import has_image, suite_base
+from provisioner.images.bases.bootstrap import has_image, suite_base
 
 REPOSITORY = "provisioner/lab-host"
 

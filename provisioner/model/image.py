@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from provisioner.model.container import EngineHealthTest
+from provisioner.model.lock import Pins
 from provisioner.model.spec import Base
 
 
@@ -64,6 +65,8 @@ class BuildInputs:
 
     `base` says what `FROM` resolves to: a base of the spec, or None where the Dockerfile names images itself.
     `files` are rendered files by their path in the image, with their mode; they become the last layer.
+    `requirements` are the requirement files of the context whose wheels are fetched before the build and handed to
+    it; `offline` says that the build then needs no network; `pins` is what moving names are locked to.
     """
 
     service: str
@@ -73,6 +76,9 @@ class BuildInputs:
     context: tuple[ContextFile, ...] = ()
     files: tuple[RenderedFile, ...] = ()
     platform: str | None = None
+    requirements: tuple[str, ...] = ()
+    offline: bool = False
+    pins: Pins = Pins()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,41 @@ class ImageFacts:
     defaults: ImageDefaults = ImageDefaults()
     platform: str = ""
     size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSummary:
+    """A layer of a normalised image; `section` is `base`, `packages`, `app` or `config`, `size` bytes of its tar."""
+
+    section: str
+    diff_id: str
+    size: int
+    entries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Paths that a rule left out of an image because they say when or where it was built, not what it is."""
+
+    rule: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How an image came to be what it is: its layers bottom-up, and what was left out."""
+
+    layers: tuple[LayerSummary, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An image that a builder has: what it is, what its moving names resolved to, how it came to be."""
+
+    facts: ImageFacts
+    pins: Pins = Pins()
+    explanation: Explanation = Explanation()
 
 
 BASE_PLACEHOLDER = "provisioner.invalid/base"

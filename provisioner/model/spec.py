@@ -163,10 +163,46 @@ class LoadBalancer:
 
 
 @dataclass(frozen=True, slots=True)
+class FromVariable:
+    """A secret that lies in a variable of the environment."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """A secret that is the content of a file of this machine, an absolute path."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromCommand:
+    """A secret that a command of this machine prints."""
+
+    argv: tuple[str, ...]
+
+
+SecretSource = FromVariable | FromFile | FromCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Where images are pushed to and pulled from by digest; `password` names a secret, empty where there is no login.
+
+    `server` is host and port, with a path where repositories lie below one (`registry.example.com/team`).
+    """
+
+    server: str
+    username: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutPolicy:
     """How a change moves through the fleet. Times are seconds.
 
-    `parallelism` is a number of nodes, or a share of them as text (`25%`).
+    `parallelism` is a number of nodes, or a share of them as text (`25%`); `retain` is how many releases `prune` keeps.
     """
 
     parallelism: int | str = 1
@@ -174,15 +210,22 @@ class RolloutPolicy:
     min_healthy_time: float = 5.0
     healthy_deadline: float = 120.0
     drain_timeout: float = 30.0
+    retain: int = 5
 
 
 @dataclass(frozen=True, slots=True)
 class FleetSpec:
-    """One fleet as declared. `folder` is where relative paths of the spec start."""
+    """One fleet as declared. `folder` is where relative paths of the spec start.
+
+    `distribution` says how images reach hosts: each from the controller (`star`), or from host to host (`relay`).
+    """
 
     name: str
     services: Mapping[str, Service]
     load_balancer: LoadBalancer | None = None
     bases: Mapping[str, Base] = field(default_factory=dict)
     rollout: RolloutPolicy = RolloutPolicy()
+    secrets: Mapping[str, SecretSource] = field(default_factory=dict)
+    registry: Registry | None = None
+    distribution: Literal["star", "relay"] = "star"
     folder: str = ""

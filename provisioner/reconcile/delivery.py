@@ -14,8 +14,8 @@ from provisioner.spec.release import encode_content, encode_routes
 
 def build_image(action: BuildImage, run: Run) -> str:
     """Build an image; return its id in short."""
-    facts = _builder(run).build(run.inputs[action.tag], run.progress(action))
-    return facts.image_id[:19]
+    made = _builder(run).build(run.inputs[action.tag], run.progress(action))
+    return made.facts.image_id[:19]
 
 
 def fetch_image(action: FetchImage, run: Run) -> str:

@@ -15,7 +15,7 @@ from provisioner.hosts.memory import MemoryHosts
 from provisioner.images.archive import ImageContent, chain_ids, digest_of, pack
 from provisioner.images.cache import LayerCache
 from provisioner.images.memory import MemoryImageStore
-from provisioner.images.record import record_image
+from provisioner.images.shipping.record import record_image
 from provisioner.model.inventory import Host
 from provisioner.ports import ImageStore
 from tests.engine_store import EngineStore

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.images.bootstrap import suite_base
+from provisioner.images.bases.bootstrap import suite_base
 from tests.lab_fleet import Fleet, LabFleet
 
 pytestmark = pytest.mark.lab

@@ -12,8 +12,8 @@ import docker
 import pytest
 
 from provisioner.errors import BuildFailed
-from provisioner.images.bootstrap import base_tag, debian_root, image_archive, suite_base
-from provisioner.images.debian_root import DebianRoot, make_root
+from provisioner.images.bases.bootstrap import base_tag, debian_root, image_archive, suite_base
+from provisioner.images.bases.debian_root import DebianRoot, make_root
 
 CACHE = Path(__file__).parents[2] / ".provisioner" / "cache" / "bases"
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from provisioner.errors import BuildFailed
+from provisioner.images.bases.packages import packages_dockerfile, packages_tag
 from provisioner.images.build import BuildLog, with_base
 from provisioner.images.engine import follow
 from provisioner.images.facts import image_facts
-from provisioner.images.packages import packages_dockerfile, packages_tag
 from provisioner.model.container import EngineHealthTest
 
 

@@ -16,7 +16,7 @@ from provisioner.images.archive import chain_ids
 from provisioner.images.build import BuildSettings, EngineBuilder
 from provisioner.images.cache import LayerCache
 from provisioner.images.engine import EngineImages, config_digest
-from provisioner.images.ship import CacheShipper
+from provisioner.images.shipping.ship import CacheShipper
 from provisioner.model.image import BuildInputs, ContextFile, ImageFacts, RenderedFile
 from provisioner.model.spec import ImageBase, SuiteBase
 from tests.engine_store import EngineStore
@@ -72,7 +72,9 @@ def silent(_text: str, _done: int, _total: int) -> None:
 def base(builder: EngineBuilder, name: str, tmp_path: Path) -> ImageFacts:
     """A base of one layer."""
     big = written(tmp_path, "big", f"{name}\n" * 100_000)
-    return builder.build(BuildInputs("base", f"{name}:base", "FROM scratch\nCOPY big /big\n", None, (big,)), silent)
+    return builder.build(
+        BuildInputs("base", f"{name}:base", "FROM scratch\nCOPY big /big\n", None, (big,)), silent
+    ).facts
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def app(builder: EngineBuilder, base: ImageFacts, name: str, tmp_path: Path) -> 
     dockerfile = "\n".join(["FROM provisioner.invalid/base", *copies])
     files = (RenderedFile("/etc/app.toml", "x = 1\n"),)
     inputs = BuildInputs("web", f"{name}:app", dockerfile, ImageBase(f"{name}:base"), (app,), files, "linux/amd64")
-    return builder.build(inputs, silent)
+    return builder.build(inputs, silent).facts
 
 
 def forget(client: docker.APIClient, *tags: str) -> None:
@@ -112,9 +114,9 @@ def test_building_again_gives_the_same_image(
     """Unchanged inputs, though touched and read anew, are found in the engine's build cache."""
     del base
     inputs = BuildInputs("web", f"{name}:1", "FROM scratch\nCOPY a /\n", None, (written(tmp_path, "a", name),))
-    first = builder.build(inputs, silent)
+    first = builder.build(inputs, silent).facts
     written(tmp_path, "a", name)
-    assert builder.build(replace(inputs, tag=f"{name}:2"), silent).image_id == first.image_id
+    assert builder.build(replace(inputs, tag=f"{name}:2"), silent).facts.image_id == first.image_id
 
 
 def test_a_failed_build_names_its_instruction(builder: EngineBuilder, base: ImageFacts, name: str) -> None:
@@ -182,7 +184,7 @@ def test_a_suite_with_packages_is_made_once(client: docker.APIClient, name: str,
     first = builder.build(inputs, silent)
     said: list[str] = []
     second = builder.build(replace(inputs, tag=f"{name}:2"), lambda text, *_: said.append(text))
-    assert second.image_id == first.image_id
+    assert second.facts.image_id == first.facts.image_id
     assert not [line for line in said if "apt-get" in line]
     forget(client, f"{name}:1", f"{name}:2", said[0].rpartition(" ")[2])
 

@@ -13,7 +13,7 @@ from provisioner.errors import EngineRefused, ImageMissing, ShippingFailed
 from provisioner.images.archive import pack
 from provisioner.images.cache import LayerCache
 from provisioner.images.memory import MemoryImageStore
-from provisioner.images.ship import CacheShipper
+from provisioner.images.shipping.ship import CacheShipper
 
 Make = Callable[..., Any]
 TAG = "provisioner/shop-web:0123456789abcdef"

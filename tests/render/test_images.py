@@ -62,7 +62,7 @@ class Bench:
         assert inputs is not None
         tag = f"provisioner/test-render/{inputs.service}:{os.getpid()}-{next(_numbers)}"
         self.tags.append(tag)
-        return self.builder.build(replace(inputs, tag=tag), lambda *_: None).image_id
+        return self.builder.build(replace(inputs, tag=tag), lambda *_: None).facts.image_id
 
     def create(self, image: str, options: ContainerOptions = HARDENED) -> str:
         """Create a container of this test alone."""

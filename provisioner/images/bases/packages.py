@@ -8,7 +8,7 @@ import re
 import shlex
 
 from provisioner.errors import BuildFailed
-from provisioner.images.bootstrap import REPOSITORY
+from provisioner.images.bases.bootstrap import REPOSITORY
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?")
 _NO_SERVICES = "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d"

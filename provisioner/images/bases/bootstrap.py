@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 
 from provisioner.errors import BuildFailed
-from provisioner.images.debian_root import EPOCH, DebianRoot, make_root
+from provisioner.images.bases.debian_root import EPOCH, DebianRoot, make_root
 
 Report = Callable[[str], None]
 

@@ -11,7 +11,7 @@ from provisioner.errors import ArchiveBroken, EngineRefused, EngineUnavailable, 
 from provisioner.images.archive import Archive, ImageContent, Layer, LayerReader, missing_layers, pack
 from provisioner.images.cache import LayerCache
 from provisioner.images.engine import ImageSource
-from provisioner.images.record import record_image
+from provisioner.images.shipping.record import record_image
 from provisioner.ports import ImageStore, Progress
 
 _DISK_FULL = "no space left on device"

@@ -1,0 +1,1 @@
+"""Images on their way to hosts: only what is missing, verified where it arrived."""

@@ -1,0 +1,155 @@
+"""What the user wants: his files read, matched and rendered."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provisioner.local import addresses, context, git, sources
+from provisioner.local.files import write_tree
+from provisioner.local.templates import TemplateFolders
+from provisioner.model.balancer import BalancerConfig
+from provisioner.model.image import BuildInputs, ContextFile
+from provisioner.model.inventory import Inventory
+from provisioner.model.placement import Placement
+from provisioner.model.spec import LOAD_BALANCER, FleetSpec, FromImage, FromTemplate, ImageSource
+from provisioner.planning.desire import ImageIndex, RenderBalancer, desire
+from provisioner.reconcile.world import Intent
+from provisioner.render.balancer import balancer_template, balancer_text
+from provisioner.render.dockerfile import balancer_inputs, build_inputs
+from provisioner.spec.inventory import read_inventory
+from provisioner.spec.patterns import select
+from provisioner.spec.place import place
+from provisioner.spec.read import read_fleet
+
+if TYPE_CHECKING:
+    pass
+
+
+STATE_FOLDER = ".provisioner"
+
+
+MIRROR_VARIABLE = "PROVISIONER_DEBIAN_MIRROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user and his environment said; `folder` is where he stands."""
+
+    file: Path
+    environment_name: str
+    inventory: str
+    limit: str
+    forks: int
+    environment: Mapping[str, str]
+    folder: Path
+
+    @property
+    def cache(self) -> Path:
+        """Return where bases, layers and downloads are kept between runs."""
+        said = self.environment.get("PROVISIONER_CACHE", "")
+        return Path(said) if said else self.folder / STATE_FOLDER / "cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the user's files say: the fleet, its hosts, and which node lies where."""
+
+    spec: FleetSpec
+    inventory: Inventory
+    placement: Placement
+    templates: TemplateFolders
+
+
+def declare(settings: Settings) -> Declared:
+    """Read spec and inventory and match them.
+
+    Raise InvalidInput with every fault, UsageError where a file is missing.
+    """
+    source = sources.read_source(settings.file)
+    read = read_fleet(source, settings.environment)
+    inventory = read_fleet_inventory(settings)
+    resolved = addresses.resolved(inventory)
+    placement = place(read.spec, resolved, read.positions)
+    return Declared(read.spec, resolved, placement, TemplateFolders(settings.file.absolute().parent))
+
+
+def read_fleet_inventory(settings: Settings) -> Inventory:
+    """Return the inventory that was named, or the one that is meant."""
+    named, environment = settings.inventory or None, settings.environment_name or None
+    path = sources.find_inventory(named, environment, ".", str(settings.file))
+    return sources.with_home(read_inventory(*sources.inventory_sources(path)), Path.home())
+
+
+def intend(settings: Settings, declared: Declared, forget: frozenset[str] = frozenset()) -> Intent:
+    """Render everything and return what the user wants, before anything was observed. Raise InvalidInput."""
+    spec, placement = declared.spec, declared.placement
+    inputs = all_inputs(declared)
+    tags = {each.service: each.tag for each in inputs}
+    render = balancer_renderer(declared)
+    return Intent(
+        fleet=spec.name,
+        hosts=placement.hosts,
+        desire=lambda ids: desire(spec, placement, ImageIndex(tags, ids), render),
+        render=render,
+        policy=spec.rollout,
+        tags=tags,
+        references=_references(spec, tags),
+        inputs={each.tag: each for each in inputs},
+        files=tuple(file for each in inputs for file in each.files),
+        inventory=declared.inventory.hosts,
+        scope=frozenset(select(declared.inventory, settings.limit)) if settings.limit else None,
+        forget=forget,
+        author=git.author(settings.environment),
+        commit=git.commit(settings.file.absolute().parent),
+    )
+
+
+def all_inputs(declared: Declared) -> tuple[BuildInputs, ...]:
+    """Return what every image of the fleet is built from."""
+    spec, load = declared.spec, declared.templates
+    found = [build_inputs(spec, each, _context(each.source), load) for each in spec.services.values()]
+    if spec.load_balancer is not None:
+        found.append(balancer_inputs(spec, _context(spec.load_balancer.source), load))
+    return tuple(each for each in found if each is not None)
+
+
+def _context(source: ImageSource) -> tuple[ContextFile, ...]:
+    if isinstance(source, FromTemplate) and source.context:
+        return context.read_context(Path(source.context))
+    return ()
+
+
+def _references(spec: FleetSpec, tags: Mapping[str, str]) -> tuple[str, ...]:
+    services = [service for service in spec.services.values() if service.name not in tags]
+    return tuple(dict.fromkeys(each.source.reference for each in services if isinstance(each.source, FromImage)))
+
+
+def balancer_renderer(declared: Declared) -> RenderBalancer:
+    """Return what turns a balancer's configuration into its file."""
+    balancer = declared.spec.load_balancer
+    template = balancer_template(balancer.source.template) if balancer else ""
+
+    @functools.cache
+    def render(config: BalancerConfig) -> tuple[str, str]:
+        return balancer_text(config, declared.templates, template)
+
+    return render
+
+
+def rendered_files(declared: Declared) -> dict[str, str]:
+    """Return every file the templates give, by its path below the folder `render --out` writes to."""
+    files: dict[str, str] = {}
+    for inputs in all_inputs(declared):
+        files[f"{inputs.service}/Dockerfile"] = inputs.dockerfile
+        files |= {f"{inputs.service}/files{file.path}": file.text for file in inputs.files}
+    intended = desire(declared.spec, declared.placement, ImageIndex({}), balancer_renderer(declared))
+    return files | {f"{LOAD_BALANCER}/{each.host}/haproxy.cfg": each.text for each in intended.balancers}
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write rendered files below a folder."""
+    write_tree(folder, files)

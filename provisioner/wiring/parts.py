@@ -1,0 +1,141 @@
+"""The parts a run is made of, opened and closed together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provisioner.errors import HostError, UsageError
+from provisioner.local import build_settings
+from provisioner.local.files import own_folder
+from provisioner.model.finding import Finding
+from provisioner.model.inventory import Inventory
+from provisioner.ports import EventSink
+from provisioner.reconcile.world import Lookout, World
+
+if TYPE_CHECKING:
+    from provisioner.hosts.access import OfferedKey, SshHosts
+    from provisioner.images.build import EngineBuilder
+    from provisioner.images.engine import ImageSource as SourceEngine
+from provisioner.wiring.fleet import MIRROR_VARIABLE, Declared, Settings, read_fleet_inventory
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+    def now(self) -> str:
+        """Return the time of day in UTC, RFC 3339."""
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@contextmanager
+def open_lookout(settings: Settings, declared: Declared) -> Iterator[Lookout]:
+    """Lend what observes the fleet, and cannot change it."""
+    from provisioner.balancers.haproxy import HaproxyBalancers
+    from provisioner.hosts.readers import ReadOnlyHosts
+
+    with open_hosts(settings, declared.inventory) as hosts:
+        yield Lookout(ReadOnlyHosts(hosts), HaproxyBalancers(SystemClock()), settings.forks)
+
+
+@contextmanager
+def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Iterator[World]:
+    """Lend all that a run may use. Images are made on this machine's engine, else on the first host of a service."""
+    from provisioner.balancers.haproxy import HaproxyBalancers
+    from provisioner.images.cache import LayerCache
+    from provisioner.images.shipping.ship import CacheShipper
+
+    with ExitStack() as stack:
+        hosts = stack.enter_context(open_hosts(settings, declared.inventory))
+        builder, place_of_building = _builder(settings, declared, hosts, stack)
+        own_folder(settings.cache.parent)
+        yield World(
+            hosts=hosts,
+            balancers=HaproxyBalancers(SystemClock()),
+            shipper=CacheShipper(LayerCache(settings.cache / "layers"), lambda: _sources(builder, declared, hosts)),
+            clock=SystemClock(),
+            sink=sink,
+            builder=builder,
+            builder_host=place_of_building,
+            forks=settings.forks,
+        )
+
+
+def open_hosts(settings: Settings, inventory: Inventory) -> SshHosts:
+    """Return what reaches hosts, to be closed."""
+    from provisioner.hosts.access import AccessSettings, SshHosts, project_known_hosts
+
+    known = project_known_hosts(Path(inventory.path).absolute())
+    return SshHosts(AccessSettings(known_hosts=known, environment=settings.environment))
+
+
+def _builder(
+    settings: Settings, declared: Declared, hosts: SshHosts, stack: ExitStack
+) -> tuple[EngineBuilder | None, str]:
+    from provisioner.hosts.this_machine import THIS_MACHINE, local_client
+    from provisioner.images.build import BuildSettings, EngineBuilder
+
+    needs = BuildSettings(
+        cache=settings.cache / "bases",
+        mirror=settings.environment.get(MIRROR_VARIABLE, ""),
+        files=build_settings.build_files(settings.environment, Path.home()),
+        arguments=build_settings.proxy_arguments(settings.environment),
+    )
+    client = local_client(settings.environment)
+    if client is not None:
+        stack.callback(client.close)
+        return EngineBuilder(client, THIS_MACHINE, needs), ""
+    for node in declared.placement.nodes:
+        host = declared.placement.hosts[node.node.host]
+        with suppress(HostError):
+            client = hosts.client(host)
+            stack.callback(client.close)
+            return EngineBuilder(client, host.name, needs), host.name
+    return None, ""
+
+
+def _sources(builder: EngineBuilder | None, declared: Declared, hosts: SshHosts) -> Iterator[SourceEngine]:
+    if builder is not None:
+        yield builder.images
+    for host in declared.placement.hosts.values():
+        with suppress(HostError):
+            yield hosts.hands(host).images
+
+
+def offered_keys(settings: Settings, names: tuple[str, ...]) -> tuple[OfferedKey, ...]:
+    """Return the keys that hosts of the inventory show. Raise UsageError for a host nobody knows."""
+    inventory = read_fleet_inventory(settings)
+    unknown = [name for name in names if name not in inventory.hosts]
+    if unknown:
+        raise UsageError(f"{unknown[0]} is not in {inventory.path}", hint=f"it has {', '.join(inventory.hosts)}")
+    with open_hosts(settings, inventory) as hosts:
+        return tuple(hosts.offered_key(inventory.hosts[name]) for name in names)
+
+
+def record_keys(settings: Settings, offered: tuple[OfferedKey, ...]) -> Path:
+    """Record keys for this inventory and return the file."""
+    with open_hosts(settings, read_fleet_inventory(settings)) as hosts:
+        return [hosts.record(key) for key in offered][-1]
+
+
+def machine_findings(settings: Settings) -> tuple[Finding, ...]:
+    """Return what was found on this machine."""
+    from provisioner.hosts.this_machine import THIS_MACHINE, local_client
+
+    client = local_client(settings.environment)
+    if client is None:
+        fix = "start one for faster builds; until then images are built on the first host of a service"
+        return (Finding(THIS_MACHINE, "engine", "warning", "no Docker Engine answers here", fix),)
+    return (Finding(THIS_MACHINE, "engine", "ok", f"Docker {client.version()['Version']}"),)
