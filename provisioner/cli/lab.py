@@ -23,17 +23,30 @@ Port = Annotated[
     int,
     typer.Option("--port", help="The port on loopback where its balancer answers.", min=1, max=65535, metavar="PORT"),
 ]
-Engine = Annotated[str, typer.Option("--engine", help="The version of the hosts' Docker Engine.")]
+Engine = Annotated[
+    str,
+    typer.Option("--engine", help="The version of the hosts' Docker Engine. [default: 20.10]", metavar="20.10|26|28"),
+]
+Store = Annotated[
+    str,
+    typer.Option(
+        "--image-store", help="Where those engines keep images. [default: classic]", metavar="classic|containerd"
+    ),
+]
+HostEngines = Annotated[
+    list[str] | None,
+    typer.Option("--host-engine", help="Another engine for one host.", metavar="HOST=VERSION[/STORE]"),
+]
 Keep = Annotated[bool, typer.Option("--keep-images", help="Keep host images and bases for the next lab.")]
 
 
 def show(view: View, lab: Lab) -> None:
     """Show the hosts of a lab."""
     rows = tuple(
-        (host.name, host.state, f"{host.address}:{host.ssh_port}", host.private_address, host.engine)
+        (host.name, host.state, f"{host.address}:{host.ssh_port}", host.private_address, host.engine, host.store)
         for host in lab.hosts
     )
-    view.table("hosts", ("host", "state", "ssh", "private address", "engine"), rows)
+    view.table("hosts", ("host", "state", "ssh", "private address", "engine", "image store"), rows)
 
 
 @app.command("up")
@@ -45,13 +58,17 @@ def up(
     name: Name = "lab",
     group: Groups = None,
     port: Port = 8080,
-    engine: Engine = "20.10",
+    engine: Engine = "",
+    image_store: Store = "",
+    host_engine: HostEngines = None,
 ) -> int:
     """Make the fleet, or bring it back; write inventories/NAME.yaml."""
     from provisioner.wiring import lab as wiring
 
     view = open_view(context, common)
-    lab = wiring.lab_up(settings(common), wiring.lab_options(name, tuple(group or ()), port, engine), view.message)
+    engines = wiring.AskedEngines(engine, image_store, tuple(host_engine or ()))
+    options = wiring.lab_options(name, tuple(group or ()), port, engines)
+    lab = wiring.lab_up(settings(common), options, view.message)
     show(view, lab)
     return 0
 

@@ -12,7 +12,7 @@ import docker
 from docker.errors import NotFound
 
 from provisioner.images.bases.bootstrap import REPOSITORY as BASES
-from provisioner.lab.host_image import EDITIONS
+from provisioner.lab.editions import EDITIONS
 from provisioner.lab.host_image import REPOSITORY as HOST_IMAGES
 from provisioner.lab.labels import LAB
 from provisioner.lab.layout import lab_files

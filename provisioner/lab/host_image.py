@@ -6,40 +6,19 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import docker
 
-from provisioner.errors import BuildFailed, UsageError
+from provisioner.errors import BuildFailed
 from provisioner.images.bases.bootstrap import has_image, suite_base
+from provisioner.lab.editions import edition
 
 REPOSITORY = "provisioner/lab-host"
 
-_TOOLS = ("ca-certificates", "iproute2", "iptables", "openssh-server", "procps", "tini")
 _OUTPUT_LINES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Edition:
-    """Where a version of Docker Engine comes from: a Debian suite and its packages."""
-
-    suite: str
-    packages: tuple[str, ...]
-
-
-EDITIONS: Mapping[str, Edition] = {
-    "20.10": Edition("bookworm", ("docker.io", *_TOOLS)),
-}
-
-
-def edition(version: str) -> Edition:
-    """Return where an engine of this version comes from. Raise UsageError for one we have no host image for."""
-    if version not in EDITIONS:
-        raise UsageError(f"no lab host with engine {version}", hint=f"--engine takes {', '.join(EDITIONS)}")
-    return EDITIONS[version]
 
 
 def host_image(
@@ -51,7 +30,7 @@ def host_image(
     """
     wanted = edition(version)
     base = suite_base(engine, wanted.suite, cache=cache, mirror=mirror, report=report)
-    arguments = {"BASE": base, "PACKAGES": " ".join(wanted.packages)}
+    arguments = {"BASE": base, "PACKAGES": " ".join(wanted.packages), "BORROWED": wanted.borrowed}
     context = _context()
     tag = f"{REPOSITORY}:{version}-{_digest(context, arguments)}"
     if not has_image(engine, tag):

@@ -6,6 +6,7 @@ LAB = "provisioner.lab"
 HOST = "provisioner.lab.host"
 GROUP = "provisioner.lab.group"
 ENGINE = "provisioner.lab.engine"
+STORE = "provisioner.lab.image-store"
 
 
 def labelled(lab: str) -> dict[str, str]:

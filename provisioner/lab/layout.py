@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from provisioner.errors import UsageError
+from provisioner.lab.editions import InnerEngine, Store
 
 LOOPBACK = "127.0.0.1"
 BALANCER_GROUP = "lb"
@@ -25,29 +26,37 @@ State = Literal["running", "starting", "stopped"]
 
 @dataclass(frozen=True, slots=True)
 class LabOptions:
-    """What a lab should be: its name, how many hosts each group has, the first loopback port, the engine's version."""
+    """What a lab should be: its name, how many hosts each group has, the first loopback port, the hosts' engines.
+
+    `engine` is that of hosts which `host_engines` does not name; None leaves those that are there as they are.
+    """
 
     name: str = "lab"
     groups: tuple[tuple[str, int], ...] = ((BALANCER_GROUP, 1), ("web", 3))
     port: int = 8080
-    engine: str = "20.10"
+    engine: InnerEngine | None = None
+    host_engines: tuple[tuple[str, InnerEngine], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedHost:
-    """A host that a lab should have; `published` pairs its own ports with ports on loopback."""
+    """A host that a lab should have; `published` pairs its own ports with ports on loopback.
+
+    `engine` is None where any will do.
+    """
 
     name: str
     group: str
     published: tuple[tuple[int, int], ...] = ()
+    engine: InnerEngine | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LabHost:
     """A host as it is: sshd answers on `address` and `ssh_port`, other hosts reach it by `private_address`.
 
-    `engine` is the version of the Docker Engine inside, empty while it does not answer. A host is `starting`
-    while it runs and its engine does not answer yet.
+    `engine` is the version of the Docker Engine inside, empty while it does not answer; `store` is where that keeps
+    its images. A host is `starting` while it runs and its engine does not answer yet.
     """
 
     name: str
@@ -58,6 +67,7 @@ class LabHost:
     engine: str
     state: State
     published: tuple[tuple[int, int], ...] = ()
+    store: Store = "classic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +116,15 @@ def parse_group(text: str) -> tuple[str, int]:
 def plan_hosts(options: LabOptions) -> tuple[PlannedHost, ...]:
     """Return the hosts that a lab should have, in the order of its groups. Raise UsageError."""
     _check(options)
-    return tuple(
-        PlannedHost(f"{group}{number}", group, _published(group, number, options.port))
+    engines = dict(options.host_engines)
+    planned = tuple(
+        PlannedHost(name, group, _published(group, number, options.port), engines.get(name, options.engine))
         for group, count in options.groups
         for number in range(1, count + 1)
+        for name in (f"{group}{number}",)
     )
+    _check_engines(options, planned)
+    return planned
 
 
 def _published(group: str, number: int, port: int) -> tuple[tuple[int, int], ...]:
@@ -131,3 +145,13 @@ def _check(options: LabOptions) -> None:
     balancers = dict(options.groups).get(BALANCER_GROUP, 1)
     if options.port < 1 or options.port + balancers - 1 + TLS_OFFSET > _HIGHEST_PORT or balancers > TLS_OFFSET:
         raise UsageError(f"--port {options.port} leaves no room for the balancer's ports", hint="try --port 8080")
+
+
+def _check_engines(options: LabOptions, planned: tuple[PlannedHost, ...]) -> None:
+    named = [host for host, _ in options.host_engines]
+    for host in named:
+        if named.count(host) > 1:
+            raise UsageError(f"--host-engine names {host} twice", hint="a host has one engine")
+        if host not in {each.name for each in planned}:
+            known = ", ".join(each.name for each in planned)
+            raise UsageError(f"--host-engine names {host}, and the lab has no such host", hint=f"it has {known}")

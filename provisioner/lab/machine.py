@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ import docker
 from docker.errors import APIError, NotFound
 from docker.types import LogConfig, Mount
 
-from provisioner.lab.labels import ENGINE, GROUP, HOST, LAB, labelled
+from provisioner.lab.editions import InnerEngine, Store
+from provisioner.lab.labels import ENGINE, GROUP, HOST, LAB, STORE, labelled
 from provisioner.lab.layout import LOOPBACK, PlannedHost
 from provisioner.lab.network import LabNetwork, network_name
 from provisioner.lab.privileges import Privileges
@@ -29,7 +31,7 @@ class Machine:
     name: str
     lab: str
     group: str
-    version: str
+    engine: InnerEngine
     status: str
     ssh_port: int
     private_address: str
@@ -39,11 +41,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What all hosts of a lab share when they are made."""
+    """What all hosts of a lab share when they are made; `images` are host images by the engine's version."""
 
     lab: str
-    image: str
-    version: str
+    images: Mapping[str, str]
     network: LabNetwork
     privileges: Privileges
 
@@ -71,7 +72,7 @@ def read_machine(answer: Mapping[str, Any]) -> Machine:
         name=labels[HOST],
         lab=labels[LAB],
         group=labels[GROUP],
-        version=labels[ENGINE],
+        engine=InnerEngine(labels[ENGINE], _store(labels)),
         status=answer["State"]["Status"],
         ssh_port=ports.get(_SSH, 0),
         private_address=(network.get("IPAMConfig") or {}).get("IPv4Address", ""),
@@ -80,14 +81,26 @@ def read_machine(answer: Mapping[str, Any]) -> Machine:
     )
 
 
+def _store(labels: Mapping[str, str]) -> Store:
+    return "containerd" if labels.get(STORE) == "containerd" else "classic"
+
+
 def create_machine(engine: docker.APIClient, site: Site, host: PlannedHost, address: str, ssh_port: int) -> None:
     """Create a host's container; its address and its ports stay the same for as long as it exists."""
     endpoint = engine.create_endpoint_config(ipv4_address=address, aliases=[host.name])
+    inner = host.engine or InnerEngine()
     engine.create_container(
-        site.image,
+        site.images[inner.version],
         name=f"{site.lab}-{host.name}",
         hostname=host.name,
-        labels={**labelled(site.lab), HOST: host.name, GROUP: host.group, ENGINE: site.version},
+        labels={
+            **labelled(site.lab),
+            HOST: host.name,
+            GROUP: host.group,
+            ENGINE: inner.version,
+            STORE: inner.store,
+        },
+        environment={"LAB_ENGINE_SETTINGS": json.dumps(inner.settings())},
         ports=[_SSH, *(port for port, _ in host.published)],
         host_config=_host_config(engine, site, host, ssh_port),
         networking_config={"EndpointsConfig": {site.network.name: endpoint}},
@@ -131,13 +144,20 @@ def remove_machine(engine: docker.APIClient, container: str, *, patience: float 
             time.sleep(0.3)
 
 
-def inner_version(engine: docker.APIClient, container: str) -> str:
-    """Return the version of the Docker Engine inside a host, empty where it does not answer."""
-    command = ["timeout", "5", "docker", "version", "--format", "{{.Server.Version}}"]
+def ask_inner_engine(engine: docker.APIClient, container: str) -> InnerEngine | None:
+    """Return the Docker Engine inside a host with its exact version, None where it does not answer."""
+    command = ["timeout", "5", "docker", "info", "--format", "{{.ServerVersion}} {{json .DriverStatus}}"]
     try:
         execution = engine.exec_create(container, command, stderr=False)["Id"]
         answer = engine.exec_start(execution)
         succeeded = engine.exec_inspect(execution)["ExitCode"] == 0
     except APIError:
-        return ""
-    return answer.decode().strip().partition("+")[0] if succeeded else ""
+        return None
+    return read_inner_engine(answer.decode()) if succeeded else None
+
+
+def read_inner_engine(answer: str) -> InnerEngine | None:
+    """Read a version and a driver's status, as `docker info` gives them; without an engine it gives no version."""
+    version, _, status = answer.partition(" ")
+    store: Store = "containerd" if "io.containerd.snapshotter.v1" in status else "classic"
+    return InnerEngine(version.partition("+")[0], store) if version.strip() else None

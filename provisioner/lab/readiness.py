@@ -9,7 +9,7 @@ import docker
 
 from provisioner.errors import LabError
 from provisioner.lab.layout import LOOPBACK, LabHost, State
-from provisioner.lab.machine import Machine, inner_version
+from provisioner.lab.machine import Machine, ask_inner_engine
 
 PATIENCE = 90.0
 """Seconds a host may take from its start until it answers."""
@@ -21,8 +21,8 @@ _LOG_LINES = 8
 def observe_host(engine: docker.APIClient, machine: Machine) -> LabHost:
     """Return a host as it is at this moment."""
     running = machine.status == "running"
-    version = inner_version(engine, machine.container) if running else ""
-    answers = bool(version) and sshd_answers(machine.ssh_port)
+    inner = ask_inner_engine(engine, machine.container) if running else None
+    answers = inner is not None and sshd_answers(machine.ssh_port)
     state: State = "running" if answers else "starting" if running else "stopped"
     return LabHost(
         name=machine.name,
@@ -30,9 +30,10 @@ def observe_host(engine: docker.APIClient, machine: Machine) -> LabHost:
         address=LOOPBACK,
         ssh_port=machine.ssh_port,
         private_address=machine.private_address,
-        engine=version,
+        engine=inner.version if inner else "",
         state=state,
         published=machine.published,
+        store=inner.store if inner else machine.engine.store,
     )
 
 

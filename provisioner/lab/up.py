@@ -13,7 +13,8 @@ import docker
 
 from provisioner.errors import LabError
 from provisioner.lab.containers import read_file, write_file
-from provisioner.lab.host_image import edition, host_image
+from provisioner.lab.editions import InnerEngine
+from provisioner.lab.host_image import host_image
 from provisioner.lab.inventory import inventory_text, known_hosts_text, user_key, write_if_changed
 from provisioner.lab.layout import LOOPBACK, Lab, LabFiles, LabHost, LabOptions, PlannedHost, lab_files, plan_hosts
 from provisioner.lab.machine import (
@@ -58,9 +59,9 @@ class Workshop:
     mirror: str
     report: Report
 
-    def image(self) -> str:
-        """Return the tag of the host image, built where there is none."""
-        return host_image(self.engine, self.options.engine, cache=self.cache, mirror=self.mirror, report=self.report)
+    def image(self, version: str) -> str:
+        """Return the tag of the host image with an engine of this version, built where there is none."""
+        return host_image(self.engine, version, cache=self.cache, mirror=self.mirror, report=self.report)
 
 
 def up(
@@ -76,7 +77,6 @@ def up(
 
     What is there stays; hosts that were not asked for stay too. Raise LabError, BuildFailed or UsageError.
     """
-    edition(options.engine)
     planned = plan_hosts(options)
     workshop = Workshop(engine, options, lab_files(directory, options.name), cache, mirror, report)
     with explained(f"lab {options.name}"):
@@ -88,11 +88,14 @@ def up(
 
 
 def _refuse_another_shape(existing: Iterable[Machine], options: LabOptions, planned: Iterable[PlannedHost]) -> None:
-    asked = {host.name: host.published for host in planned}
+    asked = {host.name: host for host in planned}
     for machine in existing:
-        if machine.version != options.engine:
-            raise _other_shape(options, f"runs engine {machine.version}, not {options.engine}")
-        if machine.published != asked.get(machine.name, machine.published):
+        host = asked.get(machine.name)
+        if host is None:
+            continue
+        if machine.engine != (host.engine or machine.engine):
+            raise _other_shape(options, f"{machine.name} runs engine {machine.engine}, not {host.engine}")
+        if machine.published != host.published:
             raise _other_shape(options, f"publishes {machine.name} on port {machine.published[0][1]}")
 
 
@@ -107,7 +110,7 @@ def _make_missing(workshop: Workshop, planned: Iterable[PlannedHost]) -> bool:
     if not missing:
         return False
     _refuse_taken_ports(missing)
-    site = _prepare_site(workshop)
+    site = _prepare_site(workshop, missing)
     machines = find_machines(workshop.engine)
     addresses = site.network.free_addresses(frozenset(m.private_address for m in machines if m.lab == site.lab))
     ports = _free_ports(frozenset(machine.ssh_port for machine in machines))
@@ -137,14 +140,14 @@ def _is_usable(machine: Machine, network: LabNetwork | None) -> bool:
     return machine.network_id in {network.network_id, ""}  # empty: created and never started
 
 
-def _prepare_site(workshop: Workshop) -> Site:
-    image = workshop.image()
+def _prepare_site(workshop: Workshop, hosts: Iterable[PlannedHost]) -> Site:
+    versions = dict.fromkeys((host.engine or InnerEngine()).version for host in hosts)
+    images = {version: workshop.image(version) for version in versions}
     return Site(
         lab=workshop.options.name,
-        image=image,
-        version=workshop.options.engine,
+        images=images,
         network=make_network(workshop.engine, workshop.options.name),
-        privileges=find_privileges(workshop.engine, image, workshop.options.name),
+        privileges=find_privileges(workshop.engine, next(iter(images.values())), workshop.options.name),
     )
 
 
@@ -162,8 +165,9 @@ def _start_stopped(workshop: Workshop) -> bool:
 
 
 def _settle(workshop: Workshop) -> tuple[LabHost, ...]:
-    public_key = user_key(workshop.engine, workshop.options.name, workshop.files, workshop.image)
     machines = find_machines(workshop.engine, workshop.options.name)
+    versions = [machine.engine.version for machine in machines] or [InnerEngine().version]
+    public_key = user_key(workshop.engine, workshop.options.name, workshop.files, lambda: workshop.image(versions[0]))
 
     def settle(machine: Machine) -> tuple[LabHost, str]:
         _authorise(workshop.engine, machine, public_key)

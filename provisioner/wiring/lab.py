@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from provisioner.errors import LabError
@@ -16,13 +16,25 @@ if TYPE_CHECKING:
 from provisioner.wiring.fleet import MIRROR_VARIABLE, Settings
 
 
-def lab_options(name: str, groups: tuple[str, ...], port: int, engine: str) -> LabOptions:
+@dataclass(frozen=True, slots=True)
+class AskedEngines:
+    """What was said about the engines of a lab: version and store of all hosts, and `HOST=VERSION/STORE` of some."""
+
+    version: str = ""
+    store: str = ""
+    hosts: tuple[str, ...] = ()
+
+
+def lab_options(name: str, groups: tuple[str, ...], port: int, engines: AskedEngines) -> LabOptions:
     """Return what a lab should be. Raise UsageError."""
-    from provisioner.lab.host_image import edition
+    from provisioner.lab.editions import InnerEngine, inner_engine, parse_host_engine
     from provisioner.lab.layout import LabOptions, parse_group, plan_hosts
 
-    edition(engine)
-    chosen = LabOptions(name=name, port=port, engine=engine)
+    default = InnerEngine()
+    said = engines.version or engines.store
+    engine = inner_engine(engines.version or default.version, engines.store or default.store) if said else None
+    hosts = tuple(parse_host_engine(each) for each in engines.hosts)
+    chosen = LabOptions(name=name, port=port, engine=engine, host_engines=hosts)
     chosen = replace(chosen, groups=tuple(parse_group(group) for group in groups)) if groups else chosen
     plan_hosts(chosen)
     return chosen

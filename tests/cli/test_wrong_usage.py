@@ -102,3 +102,11 @@ def test_a_lab_that_cannot_be_is_refused_before_an_engine_is_asked(tmp_path: Pat
     ran = provisioner(tmp_path, "lab", "up", "--engine", "1.2")
     assert ran.code == 64
     assert "20.10" in ran.err
+
+
+def test_an_image_store_that_the_engine_does_not_have_is_refused(tmp_path: Path) -> None:
+    """Docker 20.10, the default, knows no containerd store: exit 64 before an engine is asked."""
+    ran = provisioner(tmp_path, "lab", "up", "--image-store", "containerd")
+    assert ran.code == 64
+    assert "20.10" in ran.err
+    assert "containerd" in ran.err

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import BuildFailed, UsageError
-from provisioner.lab.host_image import EDITIONS, edition, read_build
+from provisioner.lab.editions import EDITIONS, InnerEngine, edition, parse_host_engine
+from provisioner.lab.host_image import read_build
 from provisioner.lab.inventory import inventory_text, known_hosts_text, write_if_changed
 from provisioner.lab.layout import LabHost, LabOptions, PlannedHost, lab_files, parse_group, plan_hosts
-from provisioner.lab.machine import read_machine
+from provisioner.lab.machine import read_inner_engine, read_machine
 from provisioner.lab.privileges import Privileges, read_privileges
 
 HOSTS = (
@@ -72,6 +73,50 @@ def test_an_engine_without_a_host_image_is_refused_by_name() -> None:
     with pytest.raises(UsageError) as refused:
         edition("17.03")
     assert all(version in refused.value.hint for version in EDITIONS)
+
+
+def test_the_host_image_holds_the_engine_it_is_named_for() -> None:
+    """A suite that moved on to another engine fails to install instead of giving a host of another version."""
+    for version, kind in EDITIONS.items():
+        assert f"docker.io={version}.*" in kind.packages
+
+
+@pytest.mark.parametrize(
+    "text", ["web1", "web1=", "=26", "web1=26/", "web1=17.03", "web1=26/disk", "web1=20.10/containerd"]
+)
+def test_the_engine_of_a_host_is_a_version_and_a_store(text: str) -> None:
+    """Anything else is wrong usage, and so is a store that the engine does not have."""
+    assert parse_host_engine("web1=28") == ("web1", InnerEngine("28", "classic"))
+    assert parse_host_engine("web1=26/containerd") == ("web1", InnerEngine("26", "containerd"))
+    with pytest.raises(UsageError):
+        parse_host_engine(text)
+
+
+def test_hosts_of_a_mixed_lab_have_the_engine_that_was_asked_for() -> None:
+    """A host that is named gets its own engine, every other one that of the lab."""
+    options = LabOptions(engine=InnerEngine("28"), host_engines=(("web2", InnerEngine("26", "containerd")),))
+    engines = {host.name: str(host.engine) for host in plan_hosts(options)}
+    assert engines == {"lb1": "28/classic", "web1": "28/classic", "web2": "26/containerd", "web3": "28/classic"}
+
+
+@pytest.mark.parametrize("hosts", [("web4",), ("web1", "web1")])
+def test_an_engine_for_no_host_or_a_second_one_is_refused(hosts: tuple[str, ...]) -> None:
+    """Who mistypes a host learns of it before anything is made."""
+    with pytest.raises(UsageError):
+        plan_hosts(LabOptions(host_engines=tuple((host, InnerEngine()) for host in hosts)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "engine"),
+    [
+        ('20.10.24+dfsg1 [["Backing Filesystem","extfs"]]', InnerEngine("20.10.24")),
+        ('28.5.2+dfsg4 [["driver-type","io.containerd.snapshotter.v1"]]', InnerEngine("28.5.2", "containerd")),
+        (" null", None),
+    ],
+)
+def test_an_engine_says_its_version_and_its_store(answer: str, engine: InnerEngine | None) -> None:
+    """Without a version there is no engine that answers."""
+    assert read_inner_engine(answer) == engine
 
 
 def test_ansible_reads_the_inventory_as_it_is_meant(tmp_path: Path) -> None:
