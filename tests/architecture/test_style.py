@@ -15,7 +15,7 @@ MOCKS_PER_THOUSAND = 2
 # The name without which Docker Engine takes no full image reference; no host is ever asked by it here.
 DEFAULT_REGISTRY_MAY_STAND_IN = ("provisioner/images/archive.py", "tests/images/test_archive.py")
 # A Debian package that has the same name as that registry.
-PACKAGE_MAY_STAND_IN = (".ci/engine", ".ci/packages", "provisioner/lab/host_image.py")
+PACKAGE_MAY_STAND_IN = (".ci/engine", ".ci/packages", "provisioner/lab/editions.py")
 
 
 def _sentence(module: Module) -> str:
