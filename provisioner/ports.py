@@ -118,8 +118,8 @@ class ContainerShell(Protocol):
         """Send a signal (`SIGUSR2`) to its first process."""
 
 
-class ImageStore(Protocol):
-    """The images of one engine. All raise EngineRefused."""
+class ImageReader(Protocol):
+    """Reads the images of one engine. All raise EngineRefused."""
 
     @property
     def host(self) -> str:
@@ -128,14 +128,24 @@ class ImageStore(Protocol):
     def inspect(self, reference: str) -> ImageFacts | None:
         """Return an image by tag or id, None where there is none."""
 
+    def stacks(self, repository: str) -> tuple[tuple[str, ...], ...]:
+        """Return the layers, bottom-up by diff id, of each image tagged in a repository, the newest image first."""
+
     def chains(self) -> frozenset[str]:
         """Return the chain ids of every layer the engine has."""
 
-    def load(self, archive: Iterable[bytes]) -> None:
-        """Load an image archive. Success says nothing: inspect afterwards."""
-
     def save(self, reference: str) -> Iterator[bytes]:
         """Return an image as an archive, in pieces."""
+
+
+class ImageStore(ImageReader, Protocol):
+    """The images of one engine, to read and to change. All raise EngineRefused."""
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        """Load an image archive, plain or as gzip. Success says nothing: inspect afterwards."""
+
+    def tag(self, reference: str, tag: str) -> None:
+        """Let a tag name an image that is there, whatever it named before."""
 
     def remove(self, reference: str) -> None:
         """Remove a tag, and the image with its last one; one that is gone already is removed."""
@@ -157,10 +167,11 @@ class Builder(Protocol):
 class Shipper(Protocol):
     """Brings images to hosts."""
 
-    def ship(self, image_id: str, tags: tuple[str, ...], to: ImageStore, progress: Progress) -> int:
-        """Make an engine have an image, sending only missing layers; return the bytes sent.
+    def ship(self, image_id: str, tags: tuple[str, ...], to: HostHands, progress: Progress) -> int:
+        """Make a host have an image, sending only what it lacks; return the bytes sent.
 
-        Verified by id. Raise ImageMissing where no known engine has it, ShippingFailed where it did not arrive.
+        Verified by id, layers and a container made of it.
+        Raise ImageMissing where no known engine has it, ShippingFailed where it did not arrive.
         """
 
     def record(self, files: Mapping[str, bytes], labels: Mapping[str, str], tag: str, to: ImageStore) -> str:

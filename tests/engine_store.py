@@ -31,6 +31,18 @@ class EngineStore(EngineImages):
         have = {chain for found in listed for chain in chain_ids(found["RootFS"].get("Layers") or ())}
         return frozenset(have) | self.pretended
 
+    def stacks(self, repository: str) -> tuple[tuple[str, ...], ...]:
+        """Return the layers of each image of a repository."""
+        with told_as_refused("receiver"):
+            listed: Any = self._client.images(repository)
+        return tuple(found.layers for image in listed if (found := self.inspect(image["Id"])))
+
+    def tag(self, reference: str, tag: str) -> None:
+        """Let a tag name an image."""
+        repository, _, name = tag.rpartition(":")
+        with told_as_refused("receiver"):
+            self._client.tag(self._named(reference), repository, name, force=True)
+
     def load(self, archive: Iterable[bytes]) -> None:
         """Load an archive."""
         sent = [0]

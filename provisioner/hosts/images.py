@@ -36,6 +36,13 @@ class EngineImages:
         """Return an image by tag or id, None where there is none."""
         return self._images.inspect(reference)
 
+    def stacks(self, repository: str) -> tuple[tuple[str, ...], ...]:
+        """Return the layers, bottom-up by diff id, of each image tagged in a repository, the newest image first."""
+        with self._engine.client() as client:
+            listed = client.images(repository)
+        newest_first = sorted(listed, key=lambda entry: int(entry.get("Created") or 0), reverse=True)
+        return tuple(self._layers_of(own_id) for own_id in dict.fromkeys(entry["Id"] for entry in newest_first))
+
     def chains(self) -> frozenset[str]:
         """Return the chain ids of every layer the engine has, those of intermediate images too."""
         with self._engine.client() as client:
@@ -44,7 +51,7 @@ class EngineImages:
             return frozenset(chain for layers in pool.map(self._layers_of, ids) for chain in chain_ids(layers))
 
     def load(self, archive: Iterable[bytes]) -> None:
-        """Load an image archive. Success says nothing: inspect afterwards."""
+        """Load an image archive, plain or as gzip. Success says nothing: inspect afterwards."""
         with self._engine.client(patient=True) as client:
             pieces = (piece for piece in archive)
             answers = client.load_image(pieces, quiet=True)  # type: ignore[no-untyped-call]  # its stub has no types
@@ -55,6 +62,12 @@ class EngineImages:
     def save(self, reference: str) -> Iterator[bytes]:
         """Return an image as an archive, in pieces."""
         return self._images.saved(reference)
+
+    def tag(self, reference: str, tag: str) -> None:
+        """Let a tag name an image that is there, whatever it named before."""
+        repository, _, name = tag.rpartition(":")
+        with self._engine.client() as client:
+            client.tag(self._images.own_id(reference), repository, name, force=True)
 
     def remove(self, reference: str) -> None:
         """Remove a tag, and the image with its last one; one that is gone already is removed."""

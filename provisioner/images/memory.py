@@ -14,8 +14,9 @@ from provisioner.images.archive import ImageContent, Layer, chain_ids, digest_of
 from provisioner.images.facts import image_defaults, platform_name
 from provisioner.images.saved import SavedImage, config_diff_ids, saved_images
 from provisioner.images.shipping.record import record_image
+from provisioner.model.container import ContainerRequest
 from provisioner.model.image import BuildInputs, ImageFacts, Made
-from provisioner.ports import Progress
+from provisioner.ports import Containers, ContainerShell, ImageStore, Progress
 
 
 @dataclass(slots=True)
@@ -39,6 +40,11 @@ class MemoryImageStore:
         """Return an image by tag or id, None where there is none."""
         image = self.images.get(self.tags.get(reference, reference))
         return None if image is None else self._facts(image)
+
+    def stacks(self, repository: str) -> tuple[tuple[str, ...], ...]:
+        """Return the layers, bottom-up by diff id, of each image tagged in a repository, the newest image first."""
+        tagged = [image for tag, image in self.tags.items() if tag.rpartition(":")[0] == repository]
+        return tuple(image.diff_ids for key in dict.fromkeys(reversed(tagged)) if (image := self.images.get(key)))
 
     def chains(self) -> frozenset[str]:
         """Return the chain ids of every layer here."""
@@ -66,6 +72,14 @@ class MemoryImageStore:
         yield from pack(image, tags, tuple(dict.fromkeys(image.layers))).stream(
             lambda diff: (self.layers[layers[diff]],)
         )
+
+    def tag(self, reference: str, tag: str) -> None:
+        """Let a tag name an image that is there, whatever it named before."""
+        image_id = self.tags.get(reference, reference)
+        if image_id not in self.images:
+            raise EngineRefused(self.host, f"no such image: {reference}", status=404)
+        with self.lock:
+            self.tags[tag] = image_id
 
     def remove(self, reference: str) -> None:
         """Remove a tag, and the image with its last one, and its layers where no other image has them."""
@@ -118,6 +132,52 @@ class MemoryImageStore:
             platform=platform_name(config.get("os"), config.get("architecture"), config.get("variant")),
             size=sum(layer.size for layer in image.layers),
         )
+
+
+@dataclass(slots=True)
+class MemoryContainers:
+    """Makes containers of images of a store and keeps their names; nothing runs in them."""
+
+    images: ImageStore
+    names: set[str] = field(default_factory=set)
+
+    def create(self, request: ContainerRequest) -> str:
+        """Create a container; refused where the store does not have its image."""
+        if self.images.inspect(request.image_id) is None:
+            raise EngineRefused(self.images.host, f"no such image: {request.image_id}", status=404)
+        self.names.add(request.name)
+        return request.name
+
+    def start(self, container_id: str) -> None:
+        """Do nothing."""
+
+    def stop(self, container_id: str, timeout: int) -> None:
+        """Do nothing."""
+
+    def remove(self, container_id: str) -> None:
+        """Forget a container."""
+        self.names.discard(container_id)
+
+    def remove_volume(self, name: str) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReceiver:
+    """A host around a store: it can receive images, and has containers of them but nothing that runs."""
+
+    images: ImageStore
+    containers: Containers
+
+    @property
+    def shell(self) -> ContainerShell:
+        """Refuse: nothing runs here."""
+        raise EngineRefused(self.images.host, "nothing runs here")
+
+
+def receiver(images: ImageStore) -> MemoryReceiver:
+    """Return a host that has this store."""
+    return MemoryReceiver(images, MemoryContainers(images))
 
 
 @dataclass(slots=True)

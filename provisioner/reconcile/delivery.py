@@ -33,7 +33,7 @@ def ship_image(action: ShipImage, run: Run) -> str:
     """Bring an image to a host; return what travelled."""
     image_id = known_id(action.image)
     tag = _own_tag(run.fleet, action, image_id)
-    sent = run.world.shipper.ship(image_id, (tag,), run.hands(action.host).images, run.progress(action))
+    sent = run.world.shipper.ship(image_id, (tag,), run.hands(action.host), run.progress(action))
     return f"{sent / 1e6:.1f} MB sent" if sent else "it was there"
 
 

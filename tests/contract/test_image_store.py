@@ -15,6 +15,7 @@ from provisioner.hosts.memory import MemoryHosts
 from provisioner.images.archive import ImageContent, chain_ids, digest_of, pack
 from provisioner.images.cache import LayerCache
 from provisioner.images.memory import MemoryImageStore
+from provisioner.images.shipping.ladder import compressed
 from provisioner.images.shipping.record import record_image
 from provisioner.model.inventory import Host
 from provisioner.ports import ImageStore
@@ -181,6 +182,40 @@ def test_a_tag_moves_to_the_image_loaded_last(store: ImageStore, image: Image, t
     assert base is not None
     assert found.image_id == image[0].image_id
     assert base.tags == (f"{tag}-base",)
+
+
+def test_a_tag_given_to_an_image_is_taken_from_another(store: ImageStore, image: Image, tag: str) -> None:
+    """A tag names the image it was given to last, whatever it named before; an image may have several."""
+    store.load(archive(base_of(image), tag, f"{tag}-base"))
+    store.load(archive(image, f"{tag}-2"))
+    store.tag(f"{tag}-2", tag)
+    found, base = store.inspect(tag), store.inspect(f"{tag}-base")
+    assert found is not None
+    assert base is not None
+    assert found.image_id == image[0].image_id
+    assert sorted(found.tags) == [tag, f"{tag}-2"]
+    assert base.tags == (f"{tag}-base",)
+
+
+def test_tagging_what_is_not_there_is_refused(store: ImageStore, tag: str) -> None:
+    """An image that nobody has gets no tag."""
+    assert refused(lambda: store.tag("sha256:" + "0" * 64, tag))
+
+
+def test_a_repository_tells_the_layers_of_its_images(store: ImageStore, image: Image, tag: str) -> None:
+    """Each image with a tag in a repository is told once; another repository has none of them."""
+    store.load(archive(image, tag, f"{tag}-2"))
+    repository = tag.rpartition(":")[0]
+    assert image[0].diff_ids in store.stacks(repository)
+    assert store.stacks(f"{repository}-other") == ()
+
+
+def test_an_archive_may_come_as_gzip(store: ImageStore, image: Image, tag: str) -> None:
+    """What is compressed on its way is loaded as well."""
+    store.load(compressed(archive(image, tag)))
+    found = store.inspect(tag)
+    assert found is not None
+    assert found.image_id == image[0].image_id
 
 
 def test_a_store_names_its_host(store: ImageStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from provisioner.images.archive import chain_ids
 from provisioner.images.build import BuildSettings, EngineBuilder
 from provisioner.images.cache import LayerCache
 from provisioner.images.engine import EngineImages, config_digest
+from provisioner.images.memory import receiver
 from provisioner.images.shipping.ship import CacheShipper
 from provisioner.model.image import BuildInputs, ContextFile, ImageFacts, RenderedFile
 from provisioner.model.spec import ImageBase, SuiteBase
@@ -195,11 +197,11 @@ def test_what_is_saved_and_sent_back_has_the_same_id(
     """An engine that lost the image, but has its base, gets the upper layers only and names it as before."""
     target = EngineStore(client)
     ships = CacheShipper(cache, lambda: [EngineImages(client, "this machine")])
-    assert ships.ship(app.image_id, (f"{name}:app",), target, silent) == 0
-    ships.ship(app.image_id, (f"{name}:again",), target, silent)
+    assert ships.ship(app.image_id, (f"{name}:app",), receiver(target), silent) == 0
+    ships.ship(app.image_id, (f"{name}:again",), receiver(target), silent)
     forget(client, f"{name}:app", f"{name}:again")
     assert target.inspect(app.image_id) is None
-    sent = ships.ship(app.image_id, (f"{name}:app",), target, silent)
+    sent = ships.ship(app.image_id, (f"{name}:app",), receiver(target), silent)
     assert sent < 30_000
     assert target.inspect(f"{name}:app") == app
 
@@ -210,11 +212,11 @@ def test_an_engine_without_the_base_gets_everything(
     """Where the base went away after it was asked for, the partial archive is refused and all layers are sent."""
     target = EngineStore(client)
     ships = CacheShipper(cache, lambda: [EngineImages(client, "this machine")])
-    ships.ship(app.image_id, (f"{name}:again",), target, silent)
+    ships.ship(app.image_id, (f"{name}:again",), receiver(target), silent)
     forget(client, f"{name}:app", f"{name}:again", f"{name}:base")
     target.pretended = frozenset(chain_ids(app.layers)[:1])
     said: list[str] = []
-    ships.ship(app.image_id, (f"{name}:app",), target, lambda text, *_: said.append(text))
+    ships.ship(app.image_id, (f"{name}:app",), receiver(target), lambda text, *_: said.append(text))
     assert said[-1] == "sending every layer"
     found = target.inspect(f"{name}:app")
     assert found is not None
@@ -238,7 +240,7 @@ def test_an_archive_with_a_flipped_byte_is_refused(
 ) -> None:
     """A receiver that gets other bytes than were sent has no image afterwards, and the error says so."""
     ships = CacheShipper(cache, lambda: [EngineImages(client, "this machine")])
-    ships.ship(app.image_id, (f"{name}:again",), EngineStore(client), silent)
+    ships.ship(app.image_id, (f"{name}:again",), receiver(EngineStore(client)), silent)
     forget(client, f"{name}:app", f"{name}:again", f"{name}:base")
 
     class Noisy(EngineStore):
@@ -246,8 +248,9 @@ def test_an_archive_with_a_flipped_byte_is_refused(
 
         def load(self, archive: Iterable[bytes]) -> None:
             """Load what arrives."""
-            super().load(piece.replace(b"test-images", b"TEST-images", 1) for piece in archive)
+            plain = gzip.decompress(b"".join(archive))
+            super().load([plain.replace(b"test-images", b"TEST-images", 1)])
 
     with pytest.raises(ShippingFailed, match="receiver"):
-        ships.ship(app.image_id, (f"{name}:app",), Noisy(client), silent)
+        ships.ship(app.image_id, (f"{name}:app",), receiver(Noisy(client)), silent)
     assert EngineStore(client).inspect(f"{name}:app") is None

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from provisioner.errors import EngineRefused, ImageMissing, ShippingFailed
+from provisioner.errors import EngineRefused, HostUnreachable, ImageMissing, ShippingFailed
 from provisioner.images.archive import pack
 from provisioner.images.cache import LayerCache
-from provisioner.images.memory import MemoryImageStore
+from provisioner.images.memory import MemoryContainers, MemoryImageStore, MemoryReceiver, receiver
 from provisioner.images.shipping.ship import CacheShipper
+from provisioner.images.shipping.shipment import ARRIVING, Shipment
+from provisioner.model.container import ContainerRequest
 
 Make = Callable[..., Any]
 TAG = "provisioner/shop-web:0123456789abcdef"
@@ -52,41 +54,42 @@ def shipper(cache: LayerCache, *sources: Any) -> CacheShipper:
 def test_an_empty_engine_gets_every_layer(cache: LayerCache, make: Make) -> None:
     """The image arrives with its tag and the same id, and the bytes that were sent are counted."""
     image, target, told = make("base", "app"), store(host="web1"), Told()
-    sent = shipper(cache, store(image)).ship(image.content.image_id, (TAG,), target, told)
+    sent = shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(target), told)
     found = target.inspect(TAG)
     assert found is not None
     assert found.image_id == image.content.image_id
     assert target.received == [sent]
     assert told.texts == ["reading the image from builder", "sending 2 of 2 layers"]
-    assert told.lines[-1] == ("sending 2 of 2 layers", sent, sent)
+    assert told.lines[-1][1] == told.lines[-1][2] > sent
+    assert sorted(target.tags) == [TAG]
 
 
 def test_only_missing_layers_are_sent(cache: LayerCache, make: Make) -> None:
     """A host that has the base gets only what is above it."""
     base, image = make("base" * 50_000), make("base" * 50_000, "app")
     target = store(base)
-    sent = shipper(cache, store(image)).ship(image.content.image_id, (TAG,), target, Told())
+    sent = shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(target), Told())
     assert sent < 20_000
     assert target.inspect(TAG) is not None
 
 
 def test_an_image_that_is_there_costs_nothing(cache: LayerCache, make: Make) -> None:
-    """A second time nothing is sent; another tag costs a few documents and no layer."""
+    """A second time nothing is sent; another tag is given there and costs nothing either."""
     image, target = make("base" * 50_000), store()
     ships = shipper(cache, store(image))
-    ships.ship(image.content.image_id, (TAG,), target, Told())
+    ships.ship(image.content.image_id, (TAG,), receiver(target), Told())
     target.received.clear()
-    assert ships.ship(image.content.image_id, (TAG,), target, Told()) == 0
+    assert ships.ship(image.content.image_id, (TAG,), receiver(target), Told()) == 0
     assert target.received == []
-    assert 0 < ships.ship(image.content.image_id, (TAG, f"{TAG}2"), target, Told()) < 10_000
+    assert ships.ship(image.content.image_id, (TAG, f"{TAG}2"), receiver(target), Told()) == 0
     assert target.tags == {TAG: image.content.image_id, f"{TAG}2": image.content.image_id}
 
 
 def test_the_cache_serves_when_the_source_is_gone(cache: LayerCache, make: Make) -> None:
     """What was shipped once is shipped to further hosts without asking anybody."""
     image = make("base", "app")
-    shipper(cache, store(image)).ship(image.content.image_id, (TAG,), store(), Told())
-    assert shipper(cache).ship(image.content.image_id, (TAG,), store(), Told()) > 0
+    shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(store()), Told())
+    assert shipper(cache).ship(image.content.image_id, (TAG,), receiver(store()), Told()) > 0
 
 
 def test_sources_are_asked_in_turn(cache: LayerCache, make: Make) -> None:
@@ -95,7 +98,7 @@ def test_sources_are_asked_in_turn(cache: LayerCache, make: Make) -> None:
     lacking, broken, whole = store(host="a"), store(image, host="b"), store(image, host="c")
     broken.layers = dict.fromkeys(broken.layers, b"!")
     told = Told()
-    shipper(cache, lacking, broken, whole).ship(image.content.image_id, (TAG,), store(), told)
+    shipper(cache, lacking, broken, whole).ship(image.content.image_id, (TAG,), receiver(store()), told)
     assert told.texts[-2:] == ["reading the image from c", "sending 2 of 2 layers"]
 
 
@@ -105,12 +108,12 @@ def test_nobody_having_the_image_is_told_with_every_answer(cache: LayerCache, ma
     broken = store(image, host="b")
     broken.layers = dict.fromkeys(broken.layers, b"!")
     with pytest.raises(ImageMissing) as caught:
-        shipper(cache, store(host="a"), broken).ship(image.content.image_id, (), store(), Told())
+        shipper(cache, store(host="a"), broken).ship(image.content.image_id, (), receiver(store()), Told())
     assert "a has no such image" in caught.value.message
     assert "layer sha256:" in caught.value.message
     assert caught.value.hint
     with pytest.raises(ImageMissing, match="no engine to ask"):
-        shipper(cache).ship(image.content.image_id, (), store(), Told())
+        shipper(cache).ship(image.content.image_id, (), receiver(store()), Told())
 
 
 @dataclass
@@ -131,6 +134,14 @@ class Forgetful:
         """Return an image."""
         return self.inner.inspect(reference)
 
+    def stacks(self, repository: str) -> Any:
+        """Return nothing: it has no image of that name."""
+        return ()
+
+    def tag(self, reference: str, tag: str) -> None:
+        """Tag an image."""
+        self.inner.tag(reference, tag)
+
     def load(self, archive: Iterable[bytes]) -> None:
         """Load an archive."""
         self.inner.load(archive)
@@ -149,7 +160,7 @@ def test_a_base_that_went_away_is_sent_after_all(cache: LayerCache, make: Make, 
     """Where the partial archive is refused the engine is asked again; where it still errs it gets every layer."""
     image, told = make("base", "app"), Told()
     target = Forgetful(store(host="web1"), store(make("base")).chains(), lies)
-    shipper(cache, store(image)).ship(image.content.image_id, (TAG,), target, told)
+    shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(target), told)
     assert target.inspect(TAG).image_id == image.content.image_id
     assert [text.partition(" (")[0] for text in told.texts][1] == "sending 1 of 2 layers"
     assert told.texts[-1] == rung
@@ -162,7 +173,7 @@ def test_success_for_a_broken_load_is_not_believed(cache: LayerCache, make: Make
     inner = store(host="web1")
     inner.credulous = True
     target = Forgetful(inner, store(make("base")).chains(), lies=2)
-    shipper(cache, store(image)).ship(image.content.image_id, (TAG,), target, Told())
+    shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(target), Told())
     assert target.inspect(TAG).layers == image.content.diff_ids
 
 
@@ -171,38 +182,40 @@ class Deaf(MemoryImageStore):
     """An engine that answers success and keeps something else, or nothing."""
 
     instead: Any = None
+    names: tuple[str, ...] = (TAG,)
 
     def load(self, archive: Iterable[bytes]) -> None:
         """Read the archive and keep what was arranged."""
         self.received.append(sum(map(len, archive)))
         if self.instead is not None:
             other = self.instead.content
-            MemoryImageStore.load(self, pack(other, (TAG,), other.layers).stream(self.instead.read))
+            MemoryImageStore.load(self, pack(other, self.names, other.layers).stream(self.instead.read))
 
 
 def test_an_image_that_never_arrives_is_an_error(cache: LayerCache, make: Make) -> None:
     """Success without an image, whatever is sent, fails with the host's name and is tried once: all was sent."""
     image, target = make("base", "app"), Deaf("web1")
     with pytest.raises(ShippingFailed, match=r"web1: .*has no image") as caught:
-        shipper(cache, store(image)).ship(image.content.image_id, (TAG,), target, Told())
+        shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(target), Told())
     assert caught.value.host == "web1"
     assert len(target.received) == 1
 
 
 def test_another_image_under_the_tag_is_an_error_and_goes(cache: LayerCache, make: Make) -> None:
-    """A tag that came to stand for another image is removed again."""
+    """A provisional tag that came to stand for another image is removed again, and ours is never given."""
     image, other = make("base", "app"), make("base", "other")
-    target = Deaf("web1", instead=other)
-    with pytest.raises(ShippingFailed, match=f"{TAG} is {other.content.image_id} there"):
-        shipper(cache, store(image)).ship(image.content.image_id, (TAG,), target, Told())
-    assert target.inspect(TAG) is None
+    shipment = Shipment(image.content, (TAG,), image.read)
+    target = Deaf("web1", instead=other, names=(shipment.provisional,))
+    with pytest.raises(ShippingFailed, match=f"is {other.content.image_id} there"):
+        shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(target), Told())
+    assert target.tags == {}
 
 
 def test_a_full_disk_is_told_at_once(cache: LayerCache, make: Make) -> None:
     """Where the host has no room nothing more is tried, and the hint says how to make some."""
     image, target = make("base", "app"), MemoryImageStore("web1", capacity=10)
     with pytest.raises(ShippingFailed, match="no space left on device") as caught:
-        shipper(cache, store(image)).ship(image.content.image_id, (TAG,), target, Told())
+        shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(target), Told())
     assert "make room" in caught.value.hint
     assert len(target.received) == 1
     assert target.inspect(TAG) is None
@@ -213,11 +226,11 @@ def test_a_damaged_cache_is_filled_again(cache: LayerCache, make: Make) -> None:
     image, source, told = make("base", "app"), store(), Told()
     source = store(image)
     ships = shipper(cache, source)
-    ships.ship(image.content.image_id, (TAG,), store(), Told())
+    ships.ship(image.content.image_id, (TAG,), receiver(store()), Told())
     path: Path = cache.folder / "layers" / image.content.diff_ids[0].removeprefix("sha256:")
     path.write_bytes(b"!" + path.read_bytes()[1:])
     target = store(host="web2")
-    ships.ship(image.content.image_id, (TAG,), target, told)
+    ships.ship(image.content.image_id, (TAG,), receiver(target), told)
     assert target.inspect(TAG) is not None
     assert any("fetching the image again" in text for text in told.texts)
 
@@ -255,4 +268,94 @@ def test_a_host_that_goes_away_is_not_a_failed_shipment(cache: LayerCache, make:
 
     image = make("base")
     with pytest.raises(EngineRefused, match="gone"):
-        shipper(cache, store(image)).ship(image.content.image_id, (), Gone("web1"), Told())
+        shipper(cache, store(image)).ship(image.content.image_id, (), receiver(Gone("web1")), Told())
+
+
+@dataclass
+class Unreliable(MemoryImageStore):
+    """An engine whose connection is lost `losses` times, each time at `place`: load or inspect."""
+
+    losses: int = 1
+    place: str = "load"
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        """Load, unless the connection is lost in the middle."""
+        self._perhaps_lose("load", archive)
+        MemoryImageStore.load(self, archive)
+
+    def inspect(self, reference: str) -> Any:
+        """Inspect, unless the connection is lost."""
+        if reference.startswith(ARRIVING):
+            self._perhaps_lose("inspect", ())
+        return MemoryImageStore.inspect(self, reference)
+
+    def _perhaps_lose(self, place: str, archive: Iterable[bytes]) -> None:
+        if place == self.place and self.losses:
+            self.losses -= 1
+            next(iter(archive), b"")
+            raise HostUnreachable(self.host, "the connection was lost")
+
+
+@pytest.mark.parametrize("place", ["load", "inspect"])
+def test_a_connection_lost_once_is_made_again(cache: LayerCache, make: Make, place: str) -> None:
+    """A cut in the load or in the last check costs a second try and is no failure."""
+    image, target = make("base", "app"), Unreliable("web1", place=place)
+    shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(target), Told())
+    assert target.tags == {TAG: image.content.image_id}
+
+
+def test_a_connection_lost_for_good_is_the_hosts_fault(cache: LayerCache, make: Make) -> None:
+    """Where the second try is cut too the host counts as unreachable, and has no tag of ours."""
+    image, target = make("base", "app"), Unreliable("web1", losses=9)
+    with pytest.raises(HostUnreachable):
+        shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(target), Told())
+    assert target.tags == {}
+
+
+def test_no_tag_moves_before_a_container_could_be_made(cache: LayerCache, make: Make) -> None:
+    """An image of which no container can be made keeps the tag where it was."""
+
+    class Refusing(MemoryContainers):
+        """Makes no container."""
+
+        def create(self, request: ContainerRequest) -> str:
+            """Refuse."""
+            raise EngineRefused("web1", "layer not found")
+
+    old, image = make("base", "old"), make("base", "new")
+    target = store(old, host="web1")
+    target.tag(old.content.image_id, TAG)
+    to = MemoryReceiver(target, Refusing(target))
+    with pytest.raises(ShippingFailed, match="no container can be made of it: layer not found"):
+        shipper(cache, store(image)).ship(image.content.image_id, (TAG,), to, Told())
+    assert target.tags == {TAG: old.content.image_id}
+
+
+def test_a_foreign_image_under_our_tag_gives_way(cache: LayerCache, make: Make) -> None:
+    """A tag of ours that names somebody else's image names ours afterwards."""
+    foreign, image = make("foreign"), make("base", "app")
+    target = store(foreign, host="web1")
+    target.tag(foreign.content.image_id, TAG)
+    shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(target), Told())
+    assert target.tags[TAG] == image.content.image_id
+
+
+def test_images_of_the_same_service_are_asked_first(cache: LayerCache, make: Make) -> None:
+    """Where an earlier image of the service explains nearly everything nobody looks through all the others."""
+
+    class Counting(MemoryImageStore):
+        """Counts how often all images are looked through."""
+
+        looks = 0
+
+        def chains(self) -> frozenset[str]:
+            """Count and return."""
+            Counting.looks += 1
+            return MemoryImageStore.chains(self)
+
+    old, image, target = make("base", "old"), make("base", "new"), Counting("web1")
+    ships = shipper(cache, store(old, image))
+    for each, tag in ((old, TAG), (image, f"{TAG}2")):
+        ships.ship(each.content.image_id, (tag,), receiver(target), Told())
+    assert Counting.looks == 1
+    assert target.inspect(f"{TAG}2") is not None

@@ -58,6 +58,12 @@ class Shelf:
             self.held[image_id] = replace(held, facts=replace(held.facts, tags=tags))
         return bool(tags)
 
+    def name(self, held: HeldImage, tag: str) -> None:
+        """Let a tag name an image, whatever it named before."""
+        facts = replace(held.facts, tags=tuple(dict.fromkeys((*held.facts.tags, tag))))
+        self._move_tags(facts)
+        self.held[facts.image_id] = replace(held, facts=facts)
+
     def _move_tags(self, facts: ImageFacts) -> None:
         for key, held in self.held.items():
             left = tuple(tag for tag in held.facts.tags if tag not in facts.tags)
@@ -99,6 +105,14 @@ class MemoryImages:
         held = self._shelf.find(reference)
         return None if held is None else held.facts
 
+    def stacks(self, repository: str) -> tuple[tuple[str, ...], ...]:
+        """Return the layers, bottom-up by diff id, of each image tagged in a repository, the newest image first."""
+        self._line.reach()
+        tagged = (held.facts for held in reversed(self._shelf.held.values()))
+        return tuple(
+            facts.layers for facts in tagged if any(tag.rpartition(":")[0] == repository for tag in facts.tags)
+        )
+
     def chains(self) -> frozenset[str]:
         """Return the chain ids of every layer the engine has."""
         self._line.reach()
@@ -121,6 +135,14 @@ class MemoryImages:
         if held is None or not held.config:
             raise EngineRefused(self._line.host, f"no such image: {reference}", status=404)
         yield pack(held.config, held.layers, held.facts.tags)
+
+    def tag(self, reference: str, tag: str) -> None:
+        """Let a tag name an image that is there, whatever it named before."""
+        with self._line.effect(f"tag image {tag}"):
+            held = self._shelf.find(reference)
+            if held is None:
+                raise EngineRefused(self._line.host, f"no such image: {reference}", status=404)
+            self._shelf.name(held, tag)
 
     def remove(self, reference: str) -> None:
         """Remove a tag, and the image with its last one; an id removes them all. Not one a container needs."""
