@@ -37,6 +37,12 @@ class Shelf:
         names = {reference, f"{reference}:latest"}
         return next((held for held in self.held.values() if names & set(held.facts.tags)), None)
 
+    def unpack(self, archive: Iterable[bytes]) -> None:
+        """Take every image out of an archive. Raise what unpacking and `keep` raise."""
+        blobs = unpack(b"".join(archive))
+        for entry in json.loads(blobs["/manifest.json"]):
+            self.keep(entry, blobs)
+
     def keep(self, entry: Mapping[str, object], blobs: Blobs) -> None:
         """Take an image out of an archive. Raise KeyError for a layer that is neither there nor here."""
         facts, config, paths = image_facts(entry, blobs)
@@ -124,7 +130,7 @@ class MemoryImages:
             if self.refusal:
                 raise EngineRefused(self._line.host, self.refusal, status=500)
             try:
-                self._unpack(archive)
+                self._shelf.unpack(archive)
             except (KeyError, ValueError, OSError, TarError) as fault:
                 raise EngineRefused(self._line.host, f"the archive is not whole: {fault}", status=500) from fault
 
@@ -153,11 +159,6 @@ class MemoryImages:
             if self._in_use(held.facts.image_id):
                 raise EngineRefused(self._line.host, f"image {reference} is used by a container", status=409)
             del self._shelf.held[held.facts.image_id]
-
-    def _unpack(self, archive: Iterable[bytes]) -> None:
-        blobs = unpack(b"".join(archive))
-        for entry in json.loads(blobs["/manifest.json"]):
-            self._shelf.keep(entry, blobs)
 
 
 def _layers_by_chain(held: HeldImage) -> Iterator[tuple[str, bytes]]:
