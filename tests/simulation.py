@@ -98,6 +98,10 @@ class Simulation:
         """Return what was done to any host since it was last forgotten."""
         return [f"{effect.host}: {effect.name}" for effect in self.hosts.journal]
 
+    def shipper(self) -> CacheShipper:
+        """Return what brings images to hosts."""
+        return CacheShipper(LayerCache(self.folder), lambda: [self.builder.store])
+
     def _inputs(self) -> dict[str, BuildInputs]:
         services = dict.fromkeys(("web", "api"), f"FROM memory\nLABEL v={self.version}")
         services[LOAD_BALANCER] = "FROM memory\nLABEL balancer=1"
@@ -110,7 +114,7 @@ class Simulation:
         return World(
             hosts=self.hosts,
             balancers=self.balancers,
-            shipper=CacheShipper(LayerCache(self.folder), lambda: [self.builder.store]),
+            shipper=self.shipper(),
             clock=self.hosts.clock,
             sink=self.sink,
             builder=self.builder,

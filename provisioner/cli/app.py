@@ -10,7 +10,21 @@ from typing import Annotated
 import typer
 
 from provisioner import __version__
-from provisioner.cli import apply, build, destroy, doctor, drift, lab, plan, render, schema, status, trust, validate
+from provisioner.cli import (
+    apply,
+    build,
+    destroy,
+    doctor,
+    drift,
+    history,
+    lab,
+    plan,
+    render,
+    schema,
+    status,
+    trust,
+    validate,
+)
 from provisioner.cli.options import Common, Door, door, takes_common
 from provisioner.errors import Interrupted, ProvisionerError, StorageFailed
 
@@ -52,6 +66,7 @@ PANELS = (
     (apply.apply, ("apply", "up", "deploy")),
     (status.status, ("status",)),
     (drift.drift, ("drift",)),
+    (history.history, ("history",)),
     (doctor.doctor, ("doctor",)),
     (trust.trust, ("trust",)),
     (destroy.destroy, ("destroy",)),

@@ -16,7 +16,7 @@ def doctor(context: typer.Context, common: Common) -> int:
 
     view, chosen = open_view(context, common), settings(common)
     declared = fleet.declare(chosen)
-    with parts.open_lookout(chosen, declared) as lookout:
+    with parts.open_lookout(chosen, declared.inventory) as lookout:
         findings = (*parts.machine_findings(chosen), *diagnose(lookout, declared.spec.name, declared.placement.hosts))
     view.checks(findings)
     return 1 if any(finding.verdict == "failure" for finding in findings) else 0

@@ -18,7 +18,7 @@ def drift(context: typer.Context, common: Common) -> int:
 
     view, chosen = open_view(context, common), settings(common)
     declared = fleet.declare(chosen)
-    with parts.open_lookout(chosen, declared) as lookout:
+    with parts.open_lookout(chosen, declared.inventory) as lookout:
         found = compare(lookout, fleet.intend(chosen, declared))
     view.drift(found.fleet, found.rows, found.summary)
     if any(row.drift_class == "unknown" for row in found.rows):

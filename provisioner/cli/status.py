@@ -18,7 +18,7 @@ def status(context: typer.Context, common: Common) -> int:
 
     view, chosen = open_view(context, common), settings(common)
     declared = fleet.declare(chosen)
-    with parts.open_lookout(chosen, declared) as lookout:
+    with parts.open_lookout(chosen, declared.inventory) as lookout:
         found = survey(lookout, fleet.intend(chosen, declared))
     view.status(found)
     if any(not host.reachable for host in found.hosts):

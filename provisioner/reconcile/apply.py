@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from provisioner.errors import InterruptionRefused, ProvisionerError
 from provisioner.model.drift import Drift
 from provisioner.model.event import Finished, HostUnreachableSeen, Outcome, PlanMade
+from provisioner.model.image import Made
 from provisioner.model.plan import BuildImage, FetchImage, Plan, Step
 from provisioner.planning.diff import diff
 from provisioner.reconcile.carry_out import Progressed, Stop, carry_out
@@ -54,7 +55,7 @@ def _apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -
     if made.failure or made.stopped:
         return _ended_early(prepared, made)
     if making:
-        prepared = _plan_with_images(world, intent, prepared)
+        prepared = _plan_with_images(world, intent, prepared, run.made)
         _refuse_interruption(prepared.plan, consent)
     done = carry_out(prepared.plan.steps, _run(world, intent, prepared), consent.stop, before=len(making))
     if done.failure or done.stopped:
@@ -98,10 +99,10 @@ def _run(world: World, intent: Intent, prepared: Prepared) -> Run:
     return Run(world, intent.fleet, prepared.hosts, release, intent.inputs)
 
 
-def _plan_with_images(world: World, intent: Intent, prepared: Prepared) -> Prepared:
+def _plan_with_images(world: World, intent: Intent, prepared: Prepared, made: Mapping[str, Made]) -> Prepared:
     seen = Seen(prepared.observed, prepared.hosts, prepared.last, prepared.lost)
     ids = known_images(intent, seen, world.builder)
-    return plan_again(intent, seen, ids, world.builder_host)
+    return plan_again(intent, seen, ids, world.builder_host, made)
 
 
 def _ended_early(prepared: Prepared, done: Progressed) -> Finished:

@@ -15,6 +15,7 @@ from provisioner.spec.release import encode_content, encode_routes
 def build_image(action: BuildImage, run: Run) -> str:
     """Build an image; return its id in short."""
     made = _builder(run).build(run.inputs[action.tag], run.progress(action))
+    run.made[action.tag] = made
     return made.facts.image_id[:19]
 
 

@@ -6,17 +6,19 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from provisioner.errors import HostError
+from provisioner.errors import EngineRefused, HostError
 from provisioner.model.inventory import Host
 from provisioner.model.observed import HostRoute, Observed, ObservedHost, ObservedRelease, Unreachable
 from provisioner.model.placement import container_name
 from provisioner.model.release import Release
 from provisioner.model.spec import LOAD_BALANCER
+from provisioner.planning.naming import recorded
 from provisioner.reconcile.world import Lookout
 from provisioner.spec.release import decode_content, decode_routes, digest
 
 ROUTES_LABEL = "provisioner.routes"
 DEPARTED_LABEL = "provisioner.departed"
+INPUTS_LABEL = "provisioner.inputs"
 CONTENT = "release.json"
 
 
@@ -42,31 +44,32 @@ def _observe_one(lookout: Lookout, fleet: str, host: Host) -> ObservedHost | Unr
         return Unreachable(host.name, error.reason, error.hint)
 
 
-def newest_release(observed: Observed) -> tuple[ObservedHost, ObservedRelease] | None:
-    """Return the release with the highest number that any host has, and a host that has it."""
-    found = [(host, release) for host in observed.hosts for release in host.releases]
-    return max(found, key=lambda entry: entry[1].number, default=None)
-
-
 def read_release(lookout: Lookout, observed: Observed, hosts: Mapping[str, Host]) -> Release | None:
     """Return the last release, read off the first host whose copy is whole; None where no host has any."""
-    top = newest_release(observed)
-    if top is None:
-        return None
-    number = top[1].number
+    found = recorded(observed)
+    # Two controllers at once may both have made the highest number: either is the last one.
+    top = [each for each in found if each.number == found[0].number]
+    read = (read_recorded(lookout, observed, hosts, each) for each in top)
+    return next((release for release in read if release is not None), None)
+
+
+def read_recorded(
+    lookout: Lookout, observed: Observed, hosts: Mapping[str, Host], wanted: ObservedRelease
+) -> Release | None:
+    """Return a release, read off the first host whose copy is whole; None where there is no such host."""
     for host in observed.hosts:
         for found in host.releases:
-            if (
-                found.number == number
-                and host.name in hosts
-                and (release := _read(lookout, hosts[host.name], host, found))
-            ):
+            same = (found.number, found.digest) == (wanted.number, wanted.digest)
+            if same and host.name in hosts and (release := _read(lookout, hosts[host.name], host, found)):
                 return release
     return None
 
 
 def _read(lookout: Lookout, host: Host, seen: ObservedHost, found: ObservedRelease) -> Release | None:
-    content = lookout.readers.releases(host).release(found.reference).get(CONTENT)
+    try:
+        content = lookout.readers.releases(host).release(found.reference).get(CONTENT)
+    except EngineRefused:
+        return None
     if content is None or digest(content) != found.digest:
         return None
     labels = next((image.labels for image in seen.images if image.image_id == found.image_id), {})
@@ -79,6 +82,7 @@ def _read(lookout: Lookout, host: Host, seen: ObservedHost, found: ObservedRelea
         commit=found.commit,
         routes=decode_routes(labels.get(ROUTES_LABEL, "[]")),
         departed=decode_routes(labels.get(DEPARTED_LABEL, "[]")),
+        inputs=labels.get(INPUTS_LABEL, ""),
     )
 
 

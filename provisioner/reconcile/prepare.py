@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 
 from provisioner.model.desired import Desired
 from provisioner.model.drift import DriftReport, DriftSummary
+from provisioner.model.image import Made
 from provisioner.model.inventory import Host
 from provisioner.model.observed import HostRoute, Observed, Unreachable
 from provisioner.model.plan import Plan
-from provisioner.model.release import Release, ReleaseContent
+from provisioner.model.release import Release
 from provisioner.planning.addresses import refuse_foreign_addresses
+from provisioner.planning.content import release_content
 from provisioner.planning.diff import diff
+from provisioner.planning.naming import next_number
 from provisioner.planning.rollout import plan
 from provisioner.planning.scene import Scene
 from provisioner.ports import Builder
@@ -72,11 +75,13 @@ def prepare(lookout: Lookout, intent: Intent, builder: Builder | None, builder_h
     return plan_again(intent, seen, known_images(intent, seen, builder), builder_host)
 
 
-def plan_again(intent: Intent, seen: Seen, ids: Mapping[str, str], builder_host: str = "") -> Prepared:
-    """Return the plan for image ids that are known by now."""
+def plan_again(
+    intent: Intent, seen: Seen, ids: Mapping[str, str], builder_host: str = "", made: Mapping[str, Made] | None = None
+) -> Prepared:
+    """Return the plan for image ids that are known by now; `made` is what was built for it, by tag."""
     desired = intent.desire(ids)
     refuse_foreign_addresses(desired, seen.observed, seen.hosts)
-    release = _release(intent, desired, seen)
+    release = _release(intent, desired, seen, made or {})
     scene = Scene(desired, seen.observed, intent.policy, intent.render, seen.last, intent.scope, builder_host)
     steps = plan(scene, release.name)
     return Prepared(seen.observed, desired, release, seen.last, steps, seen.hosts, ids, seen.lost)
@@ -101,15 +106,23 @@ def _known_id(name: str, seen: Seen, builder: Builder | None) -> str:
     return facts.image_id if facts else ""
 
 
-def _release(intent: Intent, desired: Desired, seen: Seen) -> Release:
-    content = ReleaseContent(desired, intent.files)
-    identity = digest(encode_content(content))
-    if seen.last is not None and seen.last.digest == identity and not _departures_changed(seen):
+def _release(intent: Intent, desired: Desired, seen: Seen, made: Mapping[str, Made]) -> Release:
+    content = release_content(
+        desired,
+        intent.inputs,
+        last=seen.last,
+        made=made,
+        templates=intent.templates,
+        sites=intent.sites,
+        lock=intent.lock,
+    )
+    # Compared as values: a field that came later with its default makes no new release.
+    if seen.last is not None and seen.last.content == content and not _departures_changed(seen):
         return seen.last
-    top = max((release.number for host in seen.observed.hosts for release in host.releases), default=0)
+    identity = digest(encode_content(content))
     routes = tuple(host.route for host in seen.observed.hosts if host.name in desired.hosts)
     return Release(
-        number=top + 1,
+        number=next_number(seen.observed, identity),
         digest=identity,
         content=content,
         author=intent.author,

@@ -18,7 +18,7 @@ from provisioner.model.container import (
     SLOT_LABEL,
 )
 from provisioner.model.event import ActionProgress
-from provisioner.model.image import BuildInputs, ImageTarget, Known
+from provisioner.model.image import BuildInputs, ImageTarget, Known, Made
 from provisioner.model.inventory import Host
 from provisioner.model.observed import ObservedContainer
 from provisioner.model.placement import container_name
@@ -42,6 +42,8 @@ class Run:
     inputs: Mapping[str, BuildInputs] = field(default_factory=dict)
     created: dict[tuple[str, str], str] = field(default_factory=dict)
     """Ids of the containers this run made, by host and name: what it may take back."""
+    made: dict[str, Made] = field(default_factory=dict)
+    """The images this run built, by tag."""
 
     def hands(self, host: str) -> HostHands:
         """Return what changes a host."""

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from provisioner.model.desired import Desired
-from provisioner.model.image import BuildInputs, RenderedFile
+from provisioner.model.image import BuildInputs
 from provisioner.model.inventory import Host
+from provisioner.model.lock import Lock
+from provisioner.model.release import NamedTemplate, Site
 from provisioner.model.spec import RolloutPolicy
 from provisioner.planning.desire import RenderBalancer
 from provisioner.ports import Balancers, Builder, Clock, EventSink, Hosts, Readers, Shipper
@@ -48,6 +50,7 @@ class Intent:
     `desire` gives the desired fleet for the image ids known so far; `tags` are the tags of images that are
     built, by service; `references` the names of those that are fetched; `inputs` what a tag is built from.
     `hosts` carry the fleet, `inventory` are all there are; `scope` those whose nodes may change, None for all.
+    `templates`, `sites` and `lock` are what a release keeps so that it can be made again.
     """
 
     fleet: str
@@ -58,7 +61,9 @@ class Intent:
     tags: Mapping[str, str] = field(default_factory=dict)
     references: tuple[str, ...] = ()
     inputs: Mapping[str, BuildInputs] = field(default_factory=dict)
-    files: tuple[RenderedFile, ...] = ()
+    templates: tuple[NamedTemplate, ...] = ()
+    sites: tuple[Site, ...] = ()
+    lock: Lock = Lock()
     inventory: Mapping[str, Host] = field(default_factory=dict)
     scope: frozenset[str] | None = None
     forget: frozenset[str] = frozenset()

@@ -16,6 +16,9 @@ from provisioner.render.quoting import Form
 from provisioner.render.templates import Load, render
 
 TEMPLATE = "haproxy/haproxy.cfg.j2"
+KEPT_TEMPLATE = "balancer"
+"""The name by which a release knows the template of its balancer's file, wherever that lay."""
+
 _SLOWEST_RECHECK = 1.0
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 

@@ -255,7 +255,7 @@ def _number_schema(minimum: int, maximum: int) -> WithJsonSchema:
 
 NAME = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 NAME_WANTED = "a name of at most 63 small letters, digits and '-', beginning with a letter and not ending with '-'"
-_RESERVED = (LOAD_BALANCER, "release")
+_RESERVED = (LOAD_BALANCER, "release", "inputs")
 _ENVIRONMENT_KEY = r"[A-Za-z_][A-Za-z0-9_.-]*"
 _ARGUMENT_KEY = r"[A-Za-z_][A-Za-z0-9_]*"
 _DOMAIN = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
@@ -308,6 +308,7 @@ Algorithm = Annotated[str, BeforeValidator(choice(*ALGORITHMS)), _one_of(*ALGORI
 Order = Annotated[str, BeforeValidator(choice("start-first", later=("stop-first",))), _one_of("start-first")]
 Port = Annotated[int, BeforeValidator(whole(1, 65535)), _number_schema(1, 65535)]
 Replicas = Annotated[int, BeforeValidator(whole(1, 1000)), _number_schema(1, 1000)]
+Retained = Annotated[int, BeforeValidator(whole(1, 1000)), _number_schema(1, 1000)]
 Retries = Annotated[int, BeforeValidator(whole(1, 1000)), _number_schema(1, 1000)]
 Pids = Annotated[int, BeforeValidator(whole(1, 4_194_304)), _number_schema(1, 4_194_304)]
 Processors = Annotated[float, BeforeValidator(_processors), WithJsonSchema({"type": ["number", "string"]})]

@@ -11,7 +11,8 @@ from provisioner.model.observed import HostRoute
 from provisioner.model.release import ReleaseContent
 from provisioner.spec.codec import Unreadable, decode, encode
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = frozenset({1, SCHEMA})
 _HINT = "update provisioner on this machine, or use the one that made the release"
 
 
@@ -28,7 +29,7 @@ def digest(encoded: bytes) -> str:
 def decode_content(encoded: bytes) -> ReleaseContent:
     """Return the content that bytes hold. Raise ProvisionerError where a newer version wrote them, or none of ours."""
     document = _parsed(encoded, "a release")
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+    if not isinstance(document, dict) or document.get("schema") not in READABLE:
         raise ProvisionerError("reading a release: it has another form than this version knows", hint=_HINT)
     content: ReleaseContent = _decoded(document.get("content"), ReleaseContent, "a release")
     return content

@@ -185,7 +185,6 @@ class RolloutText(Strict):
 
     later: ClassVar[tuple[str, ...]] = (
         "canary", "canary_soak", "progress_deadline", "monitor", "max_failures", "on_failure", "on_unreachable",
-        "retain",
     )  # fmt: skip
 
     order: kind.Order = key("The new container starts before the old one stops: start-first.")
@@ -193,6 +192,7 @@ class RolloutText(Strict):
     min_healthy_time: kind.Duration = key("Time a node must stay healthy to count as such, 5s where absent.")
     healthy_deadline: kind.PositiveDuration = key("Time a node has to become healthy, 2m where absent.")
     drain_timeout: kind.Duration = key("Time a leaving node has to finish its requests, 30s where absent.")
+    retain: kind.Retained = key("Releases that `prune` keeps, 5 where absent.")
 
 
 class FleetText(Strict):

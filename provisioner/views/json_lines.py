@@ -16,10 +16,12 @@ from provisioner.model.event import ActionProgress, Event, Finished, Outcome
 from provisioner.model.finding import Finding, Verdict
 from provisioner.model.observed import Unreachable
 from provisioner.model.plan import Plan
+from provisioner.model.release import Comparison, History, Release
 from provisioner.model.status import FleetStatus
 from provisioner.views.checks import count
 from provisioner.views.diagnostics import error_page
 from provisioner.views.encode import SCHEMA, Json, drift_object, event_object, plan_object, status_object
+from provisioner.views.history import comparison_object, history_object, release_object
 from provisioner.views.page import Page
 from provisioner.views.sentences import action_key
 from provisioner.views.settings import DEFAULT_WIDTH
@@ -97,6 +99,18 @@ class JsonView(JsonVoice):
     def plan(self, plan: Plan, unreachable: Sequence[Unreachable] = ()) -> None:
         """Write what would be done."""
         self._line(plan_object(plan, unreachable))
+
+    def history(self, history: History) -> None:
+        """Write the releases of a fleet."""
+        self._line(history_object(history))
+
+    def release(self, release: Release) -> None:
+        """Write what one release holds."""
+        self._line(release_object(release))
+
+    def comparison(self, comparison: Comparison) -> None:
+        """Write in what one release differs from another."""
+        self._line(comparison_object(comparison))
 
     def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows as a list of objects under their name."""

@@ -11,8 +11,10 @@ from provisioner.model.drift import Drift, DriftSummary
 from provisioner.model.finding import Finding
 from provisioner.model.observed import Unreachable
 from provisioner.model.plan import Plan
+from provisioner.model.release import Comparison, History, Release
 from provisioner.model.status import FleetStatus
 from provisioner.views import drift, status
+from provisioner.views import history as releases
 from provisioner.views.checks import checks_page
 from provisioner.views.marks import ASCII
 from provisioner.views.plan import plan_page
@@ -38,6 +40,18 @@ class TerminalView(TerminalVoice):
         """Show what would be done."""
         self._show(*plan_page(plan, self._out.marks, unreachable, every_step=self._settings.verbosity > 0))
         self.next("provisioner apply" if plan.steps else "")
+
+    def history(self, history: History) -> None:
+        """Show the releases of a fleet."""
+        self._show(*releases.history_page(history, self._out.width))
+
+    def release(self, release: Release) -> None:
+        """Show what one release holds."""
+        self._show(*releases.release_page(release, self._out.width))
+
+    def comparison(self, comparison: Comparison) -> None:
+        """Show in what one release differs from another."""
+        self._show(*releases.comparison_page(comparison, self._out.marks))
 
     def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show rows under headers; `name` is said where there are none."""

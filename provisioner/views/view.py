@@ -11,6 +11,7 @@ from provisioner.model.event import Event
 from provisioner.model.finding import Finding
 from provisioner.model.observed import Unreachable
 from provisioner.model.plan import Plan
+from provisioner.model.release import Comparison, History, Release
 from provisioner.model.status import FleetStatus
 
 
@@ -44,6 +45,15 @@ class View(Voice, Protocol):
 
     def plan(self, plan: Plan, unreachable: Sequence[Unreachable] = ()) -> None:
         """Show what would be done, and why some host was not observed."""
+
+    def history(self, history: History) -> None:
+        """Show the releases of a fleet, newest first."""
+
+    def release(self, release: Release) -> None:
+        """Show what one release holds."""
+
+    def comparison(self, comparison: Comparison) -> None:
+        """Show in what one release differs from another."""
 
     def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show rows; `name` is what they are (`hosts`, `files`)."""

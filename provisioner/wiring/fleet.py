@@ -15,11 +15,14 @@ from provisioner.model.balancer import BalancerConfig
 from provisioner.model.image import BuildInputs, ContextFile
 from provisioner.model.inventory import Inventory
 from provisioner.model.placement import Placement
+from provisioner.model.release import NamedTemplate
 from provisioner.model.spec import LOAD_BALANCER, FleetSpec, FromImage, FromTemplate, ImageSource
-from provisioner.planning.desire import ImageIndex, RenderBalancer, desire
+from provisioner.planning.content import sites
+from provisioner.planning.desire import ImageIndex, RenderBalancer, balancer_config, desire
 from provisioner.reconcile.world import Intent
-from provisioner.render.balancer import balancer_template, balancer_text
+from provisioner.render.balancer import KEPT_TEMPLATE, TEMPLATE, balancer_template, balancer_text
 from provisioner.render.dockerfile import balancer_inputs, build_inputs
+from provisioner.render.templates import Load, TemplateSource
 from provisioner.spec.inventory import read_inventory
 from provisioner.spec.patterns import select
 from provisioner.spec.place import place
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
 
 STATE_FOLDER = ".provisioner"
+
+
+DEFAULT_SPEC = "fleet.yaml"
 
 
 MIRROR_VARIABLE = "PROVISIONER_DEBIAN_MIRROR"
@@ -84,6 +90,13 @@ def read_fleet_inventory(settings: Settings) -> Inventory:
     return sources.with_home(read_inventory(*sources.inventory_sources(path)), Path.home())
 
 
+def fleet_name(settings: Settings) -> str:
+    """Return the name of the fleet that the spec declares, empty where nobody named a spec and there is none."""
+    if str(settings.file) == DEFAULT_SPEC and not settings.file.exists():
+        return ""
+    return read_fleet(sources.read_source(settings.file), settings.environment).spec.name
+
+
 def intend(settings: Settings, declared: Declared, forget: frozenset[str] = frozenset()) -> Intent:
     """Render everything and return what the user wants, before anything was observed. Raise InvalidInput."""
     spec, placement = declared.spec, declared.placement
@@ -99,7 +112,8 @@ def intend(settings: Settings, declared: Declared, forget: frozenset[str] = froz
         tags=tags,
         references=_references(spec, tags),
         inputs={each.tag: each for each in inputs},
-        files=tuple(file for each in inputs for file in each.files),
+        templates=balancer_templates(declared),
+        sites=sites(spec),
         inventory=declared.inventory.hosts,
         scope=frozenset(select(declared.inventory, settings.limit)) if settings.limit else None,
         forget=forget,
@@ -138,6 +152,29 @@ def balancer_renderer(declared: Declared) -> RenderBalancer:
         return balancer_text(config, declared.templates, template)
 
     return render
+
+
+def balancer_templates(declared: Declared) -> tuple[NamedTemplate, ...]:
+    """Return every template that the balancer's file is made of, its own first and under our name for it."""
+    balancer = declared.spec.load_balancer
+    if balancer is None:
+        return ()
+    read: dict[str, str] = {}
+    main = balancer_template(balancer.source.template)
+    config = balancer_config(declared.spec, balancer, declared.placement)
+    balancer_text(config, _noting(declared.templates, read), main)
+    own = read.pop(main) if main in read else read.pop(TEMPLATE)
+    return (NamedTemplate(KEPT_TEMPLATE, own), *(NamedTemplate(name, text) for name, text in sorted(read.items())))
+
+
+def _noting(load: Load, read: dict[str, str]) -> Load:
+    def noting(name: str) -> TemplateSource | None:
+        found = load(name)
+        if found is not None:
+            read[name] = found.text
+        return found
+
+    return noting
 
 
 def rendered_files(declared: Declared) -> dict[str, str]:

@@ -41,12 +41,12 @@ class SystemClock:
 
 
 @contextmanager
-def open_lookout(settings: Settings, declared: Declared) -> Iterator[Lookout]:
-    """Lend what observes the fleet, and cannot change it."""
+def open_lookout(settings: Settings, inventory: Inventory) -> Iterator[Lookout]:
+    """Lend what observes hosts, and cannot change them."""
     from provisioner.balancers.haproxy import HaproxyBalancers
     from provisioner.hosts.readers import ReadOnlyHosts
 
-    with open_hosts(settings, declared.inventory) as hosts:
+    with open_hosts(settings, inventory) as hosts:
         yield Lookout(ReadOnlyHosts(hosts), HaproxyBalancers(SystemClock()), settings.forks)
 
 

@@ -90,7 +90,7 @@ def test_the_rest_of_a_fleet_reads() -> None:
     assert spec.services["jobs"].environment == {"A": "1=2", "B": ""}
     assert spec.services["jobs"].healthcheck.test == ("CMD-SHELL", "curl -f localhost")
     assert spec.services["jobs"].hardening is Hardening.COMPATIBLE
-    assert spec.rollout == RolloutPolicy("25%", "start-first", 1.0, 60.0, 0.0)
+    assert spec.rollout == RolloutPolicy("25%", "start-first", 1.0, 60.0, 0.0, 9)
     balancer = spec.load_balancer
     assert balancer is not None
     assert balancer.bind == (Bind(80), Bind(8443, "10.0.0.1"))

@@ -83,7 +83,7 @@ def _changed(old: str, new: str) -> bytes:
         (_changed('"slot":"a"', '"slot":"c"'), "unknown value 'c' at desired.nodes[0].slots[0].slot"),
         (_changed('"fleet":"shop",', ""), "field 'fleet' is missing at desired"),
         (_changed('"index":1', '"index":"1"'), "expected int at desired.nodes[0].node.index"),
-        (_changed('"schema":1', '"schema":2'), "another form"),
+        (_changed('"schema":2', '"schema":3'), "another form"),
         (b"{", "not JSON"),
         (b"[]", "another form"),
         (b"[" * 100_000, "not JSON"),
