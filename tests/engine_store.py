@@ -9,8 +9,8 @@ import docker
 
 from provisioner.errors import EngineRefused
 from provisioner.images.archive import chain_ids
-from provisioner.images.build import STAGE
 from provisioner.images.engine import EngineImages, follow, told_as_refused
+from provisioner.images.raw_build import STAGE
 from provisioner.model.container import KIND_LABEL
 from provisioner.model.image import ImageFacts
 

@@ -1,48 +1,41 @@
-"""Building images on one Docker Engine: the base made sure of, the context sent, the answer followed."""
+"""Building images on one Docker Engine: the base made sure of, the build normalised, what came of it recorded."""
 
 from __future__ import annotations
 
-import re
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, assert_never, cast
+from typing import Any, assert_never
 
 import docker
 from docker.errors import APIError
 
-from provisioner.errors import BuildFailed, ImageMissing
+from provisioner.errors import ImageMissing
 from provisioner.images.bases.bootstrap import suite_base
 from provisioner.images.bases.packages import packages_dockerfile, packages_tag
-from provisioner.images.build_context import DOCKERFILE, context_archive
+from provisioner.images.cache import LayerCache
 from provisioner.images.disk import told_as_storage
 from provisioner.images.engine import EngineImages, follow, refusal_text, told_as_refused
+from provisioner.images.made import MadeRecord, MadeRecords
+from provisioner.images.normalising.normalised_build import NormalisedBuild
+from provisioner.images.raw_build import RawBuilds, with_base
 from provisioner.model.container import KIND_LABEL
-from provisioner.model.image import BASE_PLACEHOLDER, BuildInputs, ImageFacts, Made
+from provisioner.model.image import BuildInputs, ImageFacts, Made
 from provisioner.model.spec import Base, ImageBase, SuiteBase
 from provisioner.ports import Progress
 
-STAGE = "build"
-"""The kind that stages and half-built images are labelled with: those without a name and a child may go any time."""
-
-_SILENCE = 1800
-"""Seconds an engine may build without saying a word."""
-
-_OUTPUT_LINES = 30
-_STEP = re.compile(r"Step \d+/\d+ : (.*)")
-_NOISE = re.compile(r" ---> |Removing intermediate container |Successfully (built|tagged) ")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_FROM = re.compile(rf"^(FROM\s+(?:--\S+\s+)*){re.escape(BASE_PLACEHOLDER)}(|[ \t].*)$", re.IGNORECASE | re.MULTILINE)
+BASES, LAYERS, RECORDS = "bases", "layers", "made"
+"""Where bootstrapped roots, layers and records of what was made lie below the cache folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildSettings:
     """What builds on this machine need and no image depends on.
 
-    `cache` is the folder for bootstrapped roots, `mirror` a Debian archive for them (empty: the default one),
-    `files` go into the settings folder of a build's context, `arguments` are build arguments such as proxies.
+    `cache` is the folder for bootstrapped roots, layers and records of what was made, `mirror` a Debian archive
+    (empty: the default one), `files` go into the settings folder of a build's context, `arguments` are build
+    arguments such as proxies.
     """
 
     cache: Path
@@ -58,6 +51,9 @@ class EngineBuilder:
         self._client = client
         self._settings = settings
         self._bases = Lock()
+        raw = RawBuilds(client, host, settings.files, settings.arguments)
+        self._normalised = NormalisedBuild(client, host, raw, LayerCache(settings.cache / LAYERS))
+        self._records = MadeRecords(settings.cache / RECORDS)
         self.images = EngineImages(client, host)
 
     def find(self, reference: str) -> ImageFacts | None:
@@ -69,10 +65,26 @@ class EngineBuilder:
 
         Raise BuildFailed with the instruction that failed and its last output, HostError where no engine answers.
         """
+        base_layers: tuple[str, ...] = ()
         dockerfile = inputs.dockerfile
         if inputs.base is not None:
-            dockerfile = with_base(dockerfile, self._ensure_base(inputs.base, inputs, progress))
-        return Made(self._run(inputs, dockerfile, {KIND_LABEL: "node"}, progress))
+            reference = self._ensure_base(inputs.base, inputs, progress)
+            base = self.find(reference)
+            base_layers = base.layers if base else ()
+            dockerfile = with_base(dockerfile, reference)
+        facts, explanation = self._normalised.run(inputs, dockerfile, {KIND_LABEL: "node"}, base_layers, progress)
+        self._records.write(MadeRecord(inputs.tag, facts.image_id, inputs.pins, explanation))
+        return Made(facts, inputs.pins, explanation)
+
+    def made(self, tag: str) -> Made | None:
+        """Return an image that this engine has under a tag, with what was recorded when it was made here, if it was."""
+        facts = self.find(tag)
+        if facts is None:
+            return None
+        record = self._records.find(tag)
+        if record is None or record.image_id != facts.image_id:
+            return Made(facts)
+        return Made(facts, record.pins, record.explanation)
 
     def pull(self, reference: str, progress: Progress) -> ImageFacts:
         """Pull an image from its registry. Raise ImageMissing, HostError where no engine answers."""
@@ -115,7 +127,7 @@ class EngineBuilder:
             root = suite_base(
                 self._client,
                 suite,
-                cache=settings.cache,
+                cache=settings.cache / BASES,
                 platform=platform,
                 mirror=settings.mirror,
                 report=lambda text: progress(text, 0, 0),
@@ -128,71 +140,8 @@ class EngineBuilder:
         if self.find(tag) is None:
             dockerfile = packages_dockerfile(root, base.packages)
             inputs = BuildInputs("", tag, dockerfile, base=None, platform=platform or None)
-            self._run(inputs, dockerfile, {KIND_LABEL: "base"}, progress)
+            self._normalised.run(inputs, dockerfile, {KIND_LABEL: "base"}, facts.layers if facts else (), progress)
         return tag
-
-    def _run(self, inputs: BuildInputs, dockerfile: str, labels: Mapping[str, str], progress: Progress) -> ImageFacts:
-        log = BuildLog(progress)
-        with told_as_refused(self.images.host):
-            try:
-                reason = follow(self._answers(inputs, dockerfile, labels), log.hear)
-            except APIError as error:
-                reason = refusal_text(error)
-        found = self.find(log.image) if log.image and not reason else None
-        if found is None:
-            reason = reason or "the engine ended the build without an image"
-            raise BuildFailed(inputs.tag, instruction=log.instruction, output=log.output, reason=reason)
-        return found
-
-    def _answers(self, inputs: BuildInputs, dockerfile: str, labels: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
-        context = context_archive(inputs, dockerfile, self._settings.files)
-        return self._client.build(
-            fileobj=cast(Any, context),
-            custom_context=True,
-            dockerfile=DOCKERFILE,
-            tag=inputs.tag,
-            labels=dict(labels),
-            buildargs=dict(self._settings.arguments),
-            platform=inputs.platform,
-            network_mode="host",
-            rm=True,
-            forcerm=True,
-            decode=True,
-            timeout=_SILENCE,
-        )
-
-
-class BuildLog:
-    """What a build said: the instruction it is at, the last lines that instruction wrote, the image it ended with."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.instruction = ""
-        self.image = ""
-        self._progress = progress
-        self._lines: deque[str] = deque(maxlen=_OUTPUT_LINES)
-        self._unfinished = ""
-
-    @property
-    def output(self) -> tuple[str, ...]:
-        """Return the last lines of the present instruction, oldest first."""
-        return (*self._lines, *filter(None, [_COLOUR.sub("", self._unfinished).rstrip()]))
-
-    def hear(self, answer: Mapping[str, Any]) -> None:
-        """Take one message of the engine."""
-        self.image = (answer.get("aux") or {}).get("ID", self.image)
-        if status := answer.get("status"):
-            self._progress(str(status), 0, 0)
-        *lines, self._unfinished = (self._unfinished + str(answer.get("stream", ""))).split("\n")
-        for line in lines:
-            self._take(_COLOUR.sub("", line).rstrip())
-
-    def _take(self, line: str) -> None:
-        if step := _STEP.match(line):
-            self.instruction = step.group(1)
-            self._lines.clear()
-            self._progress(line, 0, 0)
-        elif line and not _NOISE.match(line):
-            self._lines.append(line)
 
 
 class _Transfer:
@@ -210,9 +159,3 @@ class _Transfer:
             self._layers[answer["id"]] = (detail["current"], detail["total"])
         done, total = (sum(numbers) for numbers in zip(*self._layers.values(), strict=True)) if self._layers else (0, 0)
         self._progress(self._title, done, total)
-
-
-def with_base(dockerfile: str, base: str) -> str:
-    """Return a Dockerfile in which every `FROM` of the placeholder names the base and labels its stage."""
-    label = f"LABEL {KIND_LABEL}={STAGE}"
-    return _FROM.sub(lambda match: f"{match.group(1)}{base}{match.group(2)}\n{label}", dockerfile)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import posixpath
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ DOCKERFILE = f"{SETTINGS_FOLDER}/Dockerfile"
 _PIECE = 1 << 20
 _FOLDER_MODE = 0o755
 _FILE_MODE = 0o644
+_NO_FILES: Mapping[str, Path] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +31,37 @@ class _Text:
     mode: int = _FILE_MODE
 
 
-def context_archive(inputs: BuildInputs, dockerfile: str, settings: Mapping[str, bytes]) -> Iterator[bytes]:
+def context_archive(
+    inputs: BuildInputs, dockerfile: str, settings: Mapping[str, bytes], files: Mapping[str, Path] = _NO_FILES
+) -> Iterator[bytes]:
     """Yield the context of a build as a tar, in pieces: memory stays constant.
 
     `settings` are files for builds of this machine, by name; they go along where the Dockerfile names their folder.
-    Raise BuildFailed where a file changed since it was read for the tag, or has a name of ours.
+    `files` lie in that folder too, by name, and always go along. Raise BuildFailed where a file changed since it was
+    read for the tag, or has a name of ours.
     """
-    entries: dict[str, ContextFile | _Text] = {entry.path: entry for entry in inputs.context}
+    entries: dict[str, ContextFile | _Text | Path] = {entry.path: entry for entry in inputs.context}
     for path in entries:
         if path.partition("/")[0] in {FILES_FOLDER, SETTINGS_FOLDER}:
             raise _failed(inputs, f"the build context has an entry {path}, which is a name of ours", "rename it")
     entries |= {f"{FILES_FOLDER}/{file.path.strip('/')}": _Text(file.text.encode(), file.mode) for file in inputs.files}
     if SETTINGS_FOLDER in dockerfile:
         entries |= {f"{SETTINGS_FOLDER}/{name}": _Text(content) for name, content in settings.items()}
+    entries |= {f"{SETTINGS_FOLDER}/{name}": path for name, path in files.items()}
     entries[DOCKERFILE] = _Text(dockerfile.encode())
     for path in sorted({*entries, *_folders(entries)}):
         yield from _member(inputs, path, entries.get(path))
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 
-def _member(inputs: BuildInputs, path: str, entry: ContextFile | _Text | None) -> Iterator[bytes]:
+def _member(inputs: BuildInputs, path: str, entry: ContextFile | _Text | Path | None) -> Iterator[bytes]:
     match entry:
         case None:
             yield _header(path, tarfile.DIRTYPE, _FOLDER_MODE)
         case _Text(content, mode):
             yield _header(path, tarfile.REGTYPE, mode, len(content)) + content + member_padding(len(content))
+        case Path():
+            yield from _stored(inputs, path, entry)
         case ContextFile(link=link) if link:
             yield _header(path, tarfile.SYMTYPE, 0o777, link=link)
         case ContextFile():
@@ -61,6 +69,20 @@ def _member(inputs: BuildInputs, path: str, entry: ContextFile | _Text | None) -
             yield from _unchanged(inputs, entry)
             if padding := member_padding(entry.size):
                 yield padding
+
+
+def _stored(inputs: BuildInputs, path: str, source: Path) -> Iterator[bytes]:
+    """Yield a file whose bytes were verified when it was kept."""
+    try:
+        with source.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            yield _header(path, tarfile.REGTYPE, _FILE_MODE, size)
+            while piece := stream.read(_PIECE):
+                yield piece
+            if padding := member_padding(size):
+                yield padding
+    except OSError as error:
+        raise _failed(inputs, f"{source}: {error.strerror}", "run the command again") from error
 
 
 def _unchanged(inputs: BuildInputs, entry: ContextFile) -> Iterator[bytes]:
@@ -84,7 +106,7 @@ def _header(path: str, kind: bytes, mode: int, size: int = 0, link: str = "") ->
     return member.tobuf(tarfile.PAX_FORMAT)
 
 
-def _folders(paths: Mapping[str, ContextFile | _Text]) -> set[str]:
+def _folders(paths: Iterable[str]) -> set[str]:
     folders: set[str] = set()
     for path in paths:
         while path := posixpath.dirname(path):

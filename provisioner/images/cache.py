@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,15 @@ from provisioner.images.saved import SavedArchive, SavedImage, config_diff_ids, 
 _PIECE = 1 << 20
 _ALGORITHM = "sha256:"
 _LONGEST_DOCUMENT = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledImage:
+    """An image that lies on the disk for a while: what it is, its layers' files bottom-up, and room beside them."""
+
+    content: ImageContent
+    layers: tuple[Path, ...]
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +74,38 @@ class LayerCache:
 
         Raise ArchiveBroken, and keep nothing, where the archive is cut or holds other bytes than it names.
         """
-        with self._incoming() as folder:
+        with self.workspace() as folder:
             spool = _Spool(folder)
             archive = read_saved(pieces, spool.keep, self._known_size)
             manifest = spool.read(archive.resolve("manifest.json"))
             return tuple(self._accept(image, archive, spool) for image in saved_images(manifest))
 
+    @contextmanager
+    def spooled(self, pieces: Iterable[bytes]) -> Iterator[SpooledImage]:
+        """Lend the only image of an archive; what is not put to `keep` is gone afterwards. Raise ArchiveBroken."""
+        with self.workspace() as folder:
+            spool = _Spool(folder)
+            archive = read_saved(pieces, spool.keep, self._known_size)
+            saved = saved_images(spool.read(archive.resolve("manifest.json")))
+            if len(saved) != 1:
+                raise ArchiveBroken(f"the image archive holds {len(saved)} images where one was asked for")
+            content, names = _checked(saved[0], archive, spool)
+            layers = zip(names, content.layers, strict=True)
+            paths = tuple(spool.paths.get(name) or self._layer_path(layer.diff_id) for name, layer in layers)
+            yield SpooledImage(content, paths, folder)
+
+    def keep(self, image: ImageContent, layers: Mapping[str, Path], folder: Path) -> None:
+        """Keep an image whose layers lie in files of a workspace, by diff id; `folder` is that workspace."""
+        for layer in image.layers:
+            target = self._layer_path(layer.diff_id)
+            source = layers[layer.diff_id]
+            if source != target and not target.exists():
+                self._place(source, target)
+        self._write_image(image, folder)
+
     def _accept(self, image: SavedImage, archive: SavedArchive, spool: _Spool) -> ImageContent:
-        config = spool.read(archive.resolve(image.config))
-        names = tuple(archive.resolve(name) for name in image.layers)
-        layers = tuple(Layer(_ALGORITHM + archive.files[name].digest, archive.files[name].size) for name in names)
-        content = ImageContent(config, layers)
-        if content.image_id.removeprefix(_ALGORITHM) not in image.config:
-            raise ArchiveBroken(f"{image.config} of the image archive is not what it is named for")
-        if content.diff_ids != config_diff_ids(config):
-            raise ArchiveBroken(f"{image.config} of the image archive names other layers than the archive holds")
-        for name, layer in zip(names, layers, strict=True):
+        content, names = _checked(image, archive, spool)
+        for name, layer in zip(names, content.layers, strict=True):
             self._place(spool.paths.get(name), self._layer_path(layer.diff_id))
         self._write_image(content, spool.folder)
         return content
@@ -108,7 +133,7 @@ class LayerCache:
                 source.rename(target)
 
     @contextmanager
-    def _incoming(self) -> Iterator[Path]:
+    def workspace(self) -> Iterator[Path]:
         """Lend a folder of one's own that is gone afterwards; what a killed process left goes with the next one."""
         root = self.folder / "incoming"
         with told_as_storage(root), _locked_folder(root):
@@ -161,6 +186,19 @@ class _Spool:
             if path.stat().st_size > _LONGEST_DOCUMENT:
                 raise ArchiveBroken(f"{name} of the image archive is too long to be what it is named for")
             return path.read_bytes()
+
+
+def _checked(image: SavedImage, archive: SavedArchive, spool: _Spool) -> tuple[ImageContent, tuple[str, ...]]:
+    """Return what an image of an archive is, and the names of its layers there. Raise ArchiveBroken."""
+    config = spool.read(archive.resolve(image.config))
+    names = tuple(archive.resolve(name) for name in image.layers)
+    layers = tuple(Layer(_ALGORITHM + archive.files[name].digest, archive.files[name].size) for name in names)
+    content = ImageContent(config, layers)
+    if content.image_id.removeprefix(_ALGORITHM) not in image.config:
+        raise ArchiveBroken(f"{image.config} of the image archive is not what it is named for")
+    if content.diff_ids != config_diff_ids(config):
+        raise ArchiveBroken(f"{image.config} of the image archive names other layers than the archive holds")
+    return content, names
 
 
 def _write_all(sink: io.RawIOBase, piece: bytes) -> None:

@@ -126,11 +126,20 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewritten:
+    """Paths whose bytes held a day of the build, which a rule set back to the epoch."""
+
+    rule: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """How an image came to be what it is: its layers bottom-up, and what was left out."""
+    """How an image came to be what it is: its layers bottom-up, what was left out, what was set back."""
 
     layers: tuple[LayerSummary, ...] = ()
     dropped: tuple[Dropped, ...] = ()
+    rewritten: tuple[Rewritten, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +150,9 @@ class Made:
     pins: Pins = Pins()
     explanation: Explanation = Explanation()
 
+
+NORMALISER = 1
+"""Changes when an image that was built from the same inputs is to come out of normalising with another id."""
 
 BASE_PLACEHOLDER = "provisioner.invalid/base"
 """What every `FROM` of a rendered Dockerfile names where `BuildInputs.base` is set; the builder puts its base there."""

@@ -14,6 +14,7 @@ from provisioner.errors import Diagnostic, InvalidInput
 from provisioner.model.image import (
     BASE_PLACEHOLDER,
     FILES_FOLDER,
+    NORMALISER,
     BuildInputs,
     ContextFile,
     RenderedFile,
@@ -105,6 +106,7 @@ def inputs_digest(inputs: BuildInputs) -> str:
     """Return the sha256, in hex, of all that a build reads: where its files lie on this machine is no part of it."""
     canonical = {
         "format": FORMAT,
+        "normaliser": NORMALISER,
         "dockerfile": inputs.dockerfile,
         "base": _base_words(inputs.base),
         "context": sorted([entry.path, entry.mode, entry.digest, entry.link] for entry in inputs.context),

@@ -54,6 +54,7 @@ def open_lookout(settings: Settings, inventory: Inventory) -> Iterator[Lookout]:
 def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Iterator[World]:
     """Lend all that a run may use. Images are made on this machine's engine, else on the first host of a service."""
     from provisioner.balancers.haproxy import HaproxyBalancers
+    from provisioner.images.build import LAYERS
     from provisioner.images.cache import LayerCache
     from provisioner.images.shipping.ship import CacheShipper
 
@@ -64,7 +65,7 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
         yield World(
             hosts=hosts,
             balancers=HaproxyBalancers(SystemClock()),
-            shipper=CacheShipper(LayerCache(settings.cache / "layers"), lambda: _sources(builder, declared, hosts)),
+            shipper=CacheShipper(LayerCache(settings.cache / LAYERS), lambda: _sources(builder, declared, hosts)),
             clock=SystemClock(),
             sink=sink,
             builder=builder,
@@ -88,7 +89,7 @@ def _builder(
     from provisioner.images.build import BuildSettings, EngineBuilder
 
     needs = BuildSettings(
-        cache=settings.cache / "bases",
+        cache=settings.cache,
         mirror=settings.environment.get(MIRROR_VARIABLE, ""),
         files=build_settings.build_files(settings.environment, Path.home()),
         arguments=build_settings.proxy_arguments(settings.environment),

@@ -126,7 +126,7 @@ def test_what_a_killed_writer_left_is_swept(cache: LayerCache, make: Make, legac
     gone = cache.folder / "incoming" / "gone"
     gone.mkdir(parents=True)
     (gone / "half").write_bytes(b"half")
-    with cache._incoming() as alive:
+    with cache.workspace() as alive:
         (alive / "mine").write_bytes(b"")
         cache.absorb([legacy_save(make("base"))])
         assert files_below(cache.folder / "incoming") == [f"{alive.name}/mine"]

@@ -42,14 +42,7 @@ def name(client: docker.APIClient) -> Iterator[str]:
     repository = f"provisioner/test-images-{next(_numbers)}"
     store = EngineStore(client)
     yield repository
-    based = {layer for found in [store.inspect(f"{repository}:base")] if found for layer in found.layers}
-    for image in client.images(repository):
-        for tag in image["RepoTags"] or ():
-            client.remove_image(tag, force=True)
-    # Others build on this engine too: only what stands on the base of this test is removed.
-    for image in store.stages():
-        if based.intersection(image.layers):
-            client.remove_image(image.image_id)
+    forget(client, *(tag for image in client.images(repository) for tag in image["RepoTags"] or ()))
 
 
 @pytest.fixture
@@ -91,9 +84,15 @@ def app(builder: EngineBuilder, base: ImageFacts, name: str, tmp_path: Path) -> 
 
 
 def forget(client: docker.APIClient, *tags: str) -> None:
-    """Remove images from the engine, so that it can receive them."""
+    """Remove images from the engine, and the steps that led to them, so that it can receive them."""
+    store = EngineStore(client)
+    last = {found.layers[-1] for tag in tags if (found := store.inspect(tag)) and found.layers}
     for tag in tags:
         client.remove_image(tag, force=True)
+    # Others build on this engine too: only what stands on these images is removed.
+    for image in store.stages():
+        if last.intersection(image.layers):
+            client.remove_image(image.image_id)
 
 
 def test_an_image_is_built_on_its_base_with_context_and_files(

@@ -128,7 +128,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     """Lend a bench on this machine's engine."""
     client = docker.APIClient(version="auto", timeout=600)
     files = build_files(os.environ, Path.home())
-    settings = BuildSettings(ROOT / ".provisioner/cache/bases", "", files, proxy_arguments(os.environ))
+    settings = BuildSettings(ROOT / ".provisioner/cache", "", files, proxy_arguments(os.environ))
     hosts = SshHosts(AccessSettings(known_hosts=tmp_path / "known_hosts", environment=os.environ))
     hands = hosts.hands(Host("here", "127.0.0.1", connection="local"))
     made = Bench(hands, EngineBuilder(client, "here", settings))
