@@ -40,7 +40,6 @@ def client() -> Iterator[docker.APIClient]:
 def name(client: docker.APIClient) -> Iterator[str]:
     """A repository of this test alone, removed with all its tags."""
     repository = f"provisioner/test-images-{next(_numbers)}"
-    store = EngineStore(client)
     yield repository
     forget(client, *(tag for image in client.images(repository) for tag in image["RepoTags"] or ()))
 
