@@ -52,7 +52,9 @@ class LayerCache:
             image = ImageContent(config, tuple(Layer(diff_id, size) for diff_id, size in sizes))
         except (OSError, ValueError, TypeError):
             return None
-        whole = image.image_id == image_id and all(self._layer_size(layer) == layer.size for layer in image.layers)
+        whole = image.image_id == image_id and all(
+            self._known_size(layer.diff_id.removeprefix(_ALGORITHM)) == layer.size for layer in image.layers
+        )
         return image if whole else None
 
     def layer(self, diff_id: str) -> Iterator[bytes]:
@@ -100,13 +102,13 @@ class LayerCache:
             target = self._layer_path(layer.diff_id)
             source = layers[layer.diff_id]
             if source != target and not target.exists():
-                self._place(source, target)
+                _place(source, target)
         self._write_image(image, folder)
 
     def _accept(self, image: SavedImage, archive: SavedArchive, spool: _Spool) -> ImageContent:
         content, names = _checked(image, archive, spool)
         for name, layer in zip(names, content.layers, strict=True):
-            self._place(spool.paths.get(name), self._layer_path(layer.diff_id))
+            _place(spool.paths.get(name), self._layer_path(layer.diff_id))
         self._write_image(content, spool.folder)
         return content
 
@@ -126,12 +128,6 @@ class LayerCache:
                 if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                     raise
 
-    def _place(self, source: Path | None, target: Path) -> None:
-        with told_as_storage(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source is not None and source.exists():
-                source.rename(target)
-
     @contextmanager
     def workspace(self) -> Iterator[Path]:
         """Lend a folder of one's own that is gone afterwards; what a killed process left goes with the next one."""
@@ -150,9 +146,6 @@ class LayerCache:
     def _known_size(self, digest: str) -> int | None:
         path = self.folder / "layers" / digest
         return path.stat().st_size if path.is_file() else None
-
-    def _layer_size(self, layer: Layer) -> int | None:
-        return self._known_size(layer.diff_id.removeprefix(_ALGORITHM))
 
     def _layer_path(self, diff_id: str) -> Path:
         return self.folder / "layers" / diff_id.removeprefix(_ALGORITHM)
@@ -199,6 +192,13 @@ def _checked(image: SavedImage, archive: SavedArchive, spool: _Spool) -> tuple[I
     if content.diff_ids != config_diff_ids(config):
         raise ArchiveBroken(f"{image.config} of the image archive names other layers than the archive holds")
     return content, names
+
+
+def _place(source: Path | None, target: Path) -> None:
+    with told_as_storage(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source is not None and source.exists():
+            source.rename(target)
 
 
 def _write_all(sink: io.RawIOBase, piece: bytes) -> None:
