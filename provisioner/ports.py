@@ -151,6 +151,19 @@ class ImageStore(ImageReader, Protocol):
         """Remove a tag, and the image with its last one; one that is gone already is removed."""
 
 
+class ImageIds(Protocol):
+    """Remembers which image id, a config's digest, an engine's own id stands for. All raise StorageFailed."""
+
+    def remember(self, own_id: str, image_id: str) -> None:
+        """Keep that an engine's own id stands for an image id."""
+
+    def image_id(self, own_id: str) -> str:
+        """Return the image id for an engine's own id, empty where it is not known."""
+
+    def own_ids(self, image_id: str) -> tuple[str, ...]:
+        """Return every own id that is known to stand for an image id, the latest first."""
+
+
 class Builder(Protocol):
     """Makes images on one engine."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from provisioner.hosts.access import AccessSettings, EngineHands, SshHosts
-from tests.lab_fleet import LabFleet
+from tests.lab_fleet import KindsLab, LabFleet
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,25 @@ def lab() -> Iterator[LabFleet]:
     fleet.up()
     yield fleet
     fleet.down()
+
+
+@pytest.fixture(scope="session")
+def kinds() -> Iterator[KindsLab]:
+    """Return a lab of every kind of engine, made from nothing and removed in the end."""
+    fleet = KindsLab()
+    fleet.down()
+    fleet.up()
+    yield fleet
+    fleet.down()
+
+
+@pytest.fixture(scope="session")
+def kinds_hands(kinds: KindsLab) -> Iterator[Callable[[str], EngineHands]]:
+    """Return what lends the hands of a host of that lab."""
+    hosts = kinds.inventory().hosts
+    known = kinds.folder / "inventories" / f"{kinds.name}.known_hosts"
+    with SshHosts(AccessSettings(known_hosts=known, environment={})) as opened:
+        yield lambda name: opened.hands(hosts[name])
 
 
 @pytest.fixture(scope="session")

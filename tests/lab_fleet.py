@@ -53,6 +53,7 @@ class LabFleet:
 
     name = "e2e"
     port = 18380
+    shape: tuple[str, ...] = ("--group", "lb=1", "--group", "web=4")
 
     def __init__(self) -> None:
         self.folder = CHECKOUT / ".provisioner" / "e2e"
@@ -64,8 +65,7 @@ class LabFleet:
 
     def up(self) -> None:
         """Make the lab or bring it back."""
-        groups = ("--group", "lb=1", "--group", "web=4")
-        ran = self.run("lab", "up", "--name", self.name, "--port", str(self.port), *groups)
+        ran = self.run("lab", "up", "--name", self.name, "--port", str(self.port), *self.shape)
         assert ran.code == 0, ran.err
 
     def down(self) -> None:
@@ -152,6 +152,20 @@ class LabFleet:
             pipe = f"docker save {tag} | docker exec -i {target} docker load -q"
             subprocess.run(["sh", "-c", pipe], check=True, capture_output=True)
         return self.on(host, f"docker image inspect -f '{{{{.Id}}}}' {tag}")
+
+
+class KindsLab(LabFleet):
+    """Five hosts, each with another kind of engine: 20.10, then 26 and 28, both with each image store."""
+
+    name = "kinds"
+    port = 18630
+    shape = (
+        *LabFleet.shape,
+        "--host-engine=web1=26",
+        "--host-engine=web2=26/containerd",
+        "--host-engine=web3=28",
+        "--host-engine=web4=28/containerd",
+    )
 
 
 class Fleet:

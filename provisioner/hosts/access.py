@@ -27,6 +27,7 @@ from provisioner.hosts.this_machine import LocalConnection, find_local_route
 from provisioner.hosts.timeouts import Timeouts
 from provisioner.hosts.ways import Ways
 from provisioner.model.inventory import Host
+from provisioner.ports import ImageIds
 
 SOCKET_VARIABLE = "docker_socket"
 """The host variable that names an engine's socket where it is not the usual one."""
@@ -36,13 +37,14 @@ SOCKET_VARIABLE = "docker_socket"
 class AccessSettings:
     """What reaching hosts takes: our own known_hosts file, the user's environment and SSH configuration, patience.
 
-    Without `ssh_config` it is the user's usual one.
+    Without `ssh_config` it is the user's usual one; without `image_ids` nothing is remembered beyond a run.
     """
 
     known_hosts: Path
     environment: Mapping[str, str]
     ssh_config: Path | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
+    image_ids: ImageIds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +180,8 @@ def _sight(host: Host, ways: Ways, settings: AccessSettings) -> Sight:
         here = LocalConnection(host, timeouts)
         find = partial(find_local_route, here, named, settings.environment)
         engine = Engine(host.name, find, here.is_alive, timeouts)
-        return Sight(here, engine, ImageLookup(engine))
+        return Sight(here, engine, ImageLookup(engine, settings.image_ids))
     ssh = ways.to(host)
     find = partial(find_route, ssh, named or DEFAULT_SOCKET, timeouts)
     engine = Engine(host.name, find, ssh.is_alive, timeouts)
-    return Sight(ssh, engine, ImageLookup(engine))
+    return Sight(ssh, engine, ImageLookup(engine, settings.image_ids))

@@ -113,8 +113,15 @@ class EngineReader:
         """Return images by the engine's own id."""
         images = {entry["Id"]: read_listed(entry) for entry in listed}
         matter = sorted(used | {entry["Id"] for entry in listed if is_ours(entry)})
-        facts = _at_once(self._sight.images.inspect_own, matter)
+        facts = _at_once(self._image, matter)
         return images | {own_id: found for own_id, found in zip(matter, facts, strict=True) if found is not None}
+
+    def _image(self, own_id: str) -> ImageFacts | None:
+        try:
+            return self._sight.images.inspect_own(own_id)
+        except EngineRefused:
+            # It is listed and cannot be shown: what is in it is unknown, and the host is not.
+            return None
 
     def _facts(self, info: Answer, versions: Answer) -> EngineFacts:
         route = self._sight.engine.find()

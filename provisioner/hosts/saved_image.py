@@ -9,7 +9,6 @@ import json
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
@@ -17,25 +16,12 @@ SPOOL_BYTES = 16 << 20
 """An archive up to this size stays in memory while it is read, a larger one goes to a temporary file."""
 
 _GZIP = b"\x1f\x8b"
-_BROKEN = (tarfile.TarError, LookupError, ValueError, TypeError, EOFError, gzip.BadGzipFile)
+BROKEN = (tarfile.TarError, LookupError, ValueError, TypeError, EOFError, gzip.BadGzipFile)
+"""What reading an archive or a document of it raises where it is not what it should be."""
 
 
 class ImageDamaged(ValueError):
     """An archive is incomplete, or holds a layer that is not the one its configuration names."""
-
-
-@dataclass(frozen=True, slots=True)
-class SavedConfig:
-    """The id of a saved image, and the diff ids of its layers with the names they have in the archive."""
-
-    image_id: str
-    layers: tuple[tuple[str, str], ...]
-
-
-def read_config(pieces: Iterable[bytes]) -> SavedConfig:
-    """Return the configuration of a saved image. Raise ImageDamaged."""
-    with _opened(pieces) as archive:
-        return _config(archive)
 
 
 def read_files(pieces: Iterable[bytes]) -> Mapping[str, bytes]:
@@ -45,7 +31,7 @@ def read_files(pieces: Iterable[bytes]) -> Mapping[str, bytes]:
     """
     files: dict[str, bytes] = {}
     with _opened(pieces) as archive:
-        for diff_id, name in _config(archive).layers:
+        for diff_id, name in _layers(archive):
             layer = _content(archive, name)
             layer = gzip.decompress(layer) if layer.startswith(_GZIP) else layer
             if _digest(layer) != diff_id:
@@ -66,16 +52,15 @@ def _opened(pieces: Iterable[bytes]) -> Iterator[tarfile.TarFile]:
                 yield archive
         except ImageDamaged:
             raise
-        except _BROKEN as error:
+        except BROKEN as error:
             raise ImageDamaged(f"the image cannot be read: {error}") from error
 
 
-def _config(archive: tarfile.TarFile) -> SavedConfig:
+def _layers(archive: tarfile.TarFile) -> tuple[tuple[str, str], ...]:
+    """Return the diff id of each layer with the name it has in the archive."""
     entry = json.loads(_content(archive, "manifest.json"))[0]
-    content = _content(archive, entry["Config"])
-    diff_ids: Any = json.loads(content)["rootfs"].get("diff_ids") or []
-    names = entry["Layers"] or []
-    return SavedConfig(_digest(content), tuple(zip(diff_ids, names, strict=True)))
+    diff_ids: Any = json.loads(_content(archive, entry["Config"]))["rootfs"].get("diff_ids") or []
+    return tuple(zip(diff_ids, entry["Layers"] or [], strict=True))
 
 
 def _content(archive: tarfile.TarFile, name: str) -> bytes:

@@ -124,6 +124,11 @@ def pack(image: ImageContent, tags: tuple[str, ...], missing: tuple[Layer, ...])
     return Archive(layers + tuple(Member(name, len(content), content) for name, content in documents))
 
 
+def manifest_digest(image: ImageContent) -> str:
+    """Return the digest of the manifest in our archives: what a containerd store calls the image by then."""
+    return digest_of(_manifest(image))
+
+
 def full_name(tag: str) -> str:
     """Return a tag as registries know it: `nginx` is `docker.io/library/nginx:latest`.
 

@@ -14,7 +14,7 @@ from provisioner.local import build_settings
 from provisioner.local.files import own_folder
 from provisioner.model.finding import Finding
 from provisioner.model.inventory import Inventory
-from provisioner.ports import EventSink
+from provisioner.ports import EventSink, ImageIds
 from provisioner.reconcile.world import Lookout, World
 
 if TYPE_CHECKING:
@@ -59,13 +59,18 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
     from provisioner.images.shipping.ship import CacheShipper
 
     with ExitStack() as stack:
-        hosts = stack.enter_context(open_hosts(settings, declared.inventory))
+        ids = image_ids(settings)
+        hosts = stack.enter_context(open_hosts(settings, declared.inventory, ids))
         builder, place_of_building = _builder(settings, declared, hosts, stack)
         own_folder(settings.cache.parent)
         yield World(
             hosts=hosts,
             balancers=HaproxyBalancers(SystemClock()),
-            shipper=CacheShipper(LayerCache(settings.cache / LAYERS), lambda: _sources(builder, declared, hosts)),
+            shipper=CacheShipper(
+                LayerCache(settings.cache / LAYERS),
+                lambda: _sources(builder, declared, hosts),
+                ids=ids,
+            ),
             clock=SystemClock(),
             sink=sink,
             builder=builder,
@@ -74,12 +79,20 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
         )
 
 
-def open_hosts(settings: Settings, inventory: Inventory) -> SshHosts:
+def open_hosts(settings: Settings, inventory: Inventory, ids: ImageIds | None = None) -> SshHosts:
     """Return what reaches hosts, to be closed."""
     from provisioner.hosts.access import AccessSettings, SshHosts, project_known_hosts
 
     known = project_known_hosts(Path(inventory.path).absolute())
-    return SshHosts(AccessSettings(known_hosts=known, environment=settings.environment))
+    ids = ids or image_ids(settings)
+    return SshHosts(AccessSettings(known_hosts=known, environment=settings.environment, image_ids=ids))
+
+
+def image_ids(settings: Settings) -> ImageIds:
+    """Return what remembers how containerd stores call images."""
+    from provisioner.images.image_ids import ImageIdsOnDisk
+
+    return ImageIdsOnDisk(settings.cache / "image-ids")
 
 
 def _builder(

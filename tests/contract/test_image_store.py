@@ -30,6 +30,8 @@ _numbers = count()
         "host in memory",
         pytest.param("engine", marks=pytest.mark.engine),
         pytest.param("host", marks=pytest.mark.lab),
+        pytest.param("web2 of kinds", marks=pytest.mark.lab),
+        pytest.param("web4 of kinds", marks=pytest.mark.lab),
     ]
 )
 def store(request: pytest.FixtureRequest) -> Iterator[ImageStore]:
@@ -44,8 +46,10 @@ def store(request: pytest.FixtureRequest) -> Iterator[ImageStore]:
             client = docker.APIClient(version="auto", timeout=60)
             yield EngineStore(client)
             client.close()
-        case _:
+        case "host":
             yield request.getfixturevalue("real_hands").images
+        case name:
+            yield request.getfixturevalue("kinds_hands")(name.split()[0]).images
 
 
 @pytest.fixture
@@ -133,10 +137,20 @@ def test_a_layer_that_is_there_may_be_missing(store: ImageStore, image: Image, t
     assert (found.image_id, found.layers) == (image[0].image_id, image[0].diff_ids)
 
 
-def test_no_tag_comes_of_an_archive_without_its_base(store: ImageStore, image: Image, tag: str) -> None:
-    """Where the base is missing the load is refused, and there is no such image."""
+def test_no_image_comes_of_an_archive_without_its_base(store: ImageStore, image: Image, tag: str) -> None:
+    """Where the base is missing the load is refused, and there is no such image.
+
+    A containerd store keeps the tag, on something that is no image's id and has no layers; a whole archive mends it.
+    """
     assert refused(lambda: store.load(archive(image, tag, skip=1)))
-    assert store.inspect(tag) is None
+    left = store.inspect(tag)
+    assert left is None or (left.image_id != image[0].image_id and left.layers == ())
+    assert store.inspect(image[0].image_id) is None
+    assert not set(chain_ids(image[0].diff_ids)) & store.chains()
+    store.load(archive(image, tag))
+    found = store.inspect(tag)
+    assert found is not None
+    assert (found.image_id, found.layers) == (image[0].image_id, image[0].diff_ids)
 
 
 def test_no_tag_comes_of_a_stream_that_is_cut(store: ImageStore, image: Image, tag: str) -> None:

@@ -28,7 +28,7 @@ from provisioner.hosts.known_hosts import Changed, HostKey, KnownKey, Revoked, T
 from provisioner.hosts.pages import read_page
 from provisioner.hosts.refusals import engine_errors
 from provisioner.hosts.routes import negotiated, why_none
-from provisioner.hosts.saved_image import ImageDamaged, read_config, read_files
+from provisioner.hosts.saved_image import ImageDamaged, read_files
 from provisioner.hosts.ssh_config import Target
 from provisioner.model.container import ContainerOptions, ContainerRequest
 from provisioner.ports import Completed, FileContent
@@ -224,12 +224,6 @@ def test_the_files_of_a_saved_image_are_read_byte_for_byte() -> None:
     expected = {"release.json": b"{}", "files/haproxy.cfg": bytes(range(256))}
     assert read_files([saved(layer)]) == expected
     assert read_files([saved(layer, gzip.compress(layer))]) == expected
-
-
-def test_the_id_of_a_saved_image_is_the_digest_of_its_configuration() -> None:
-    """Whatever the engine calls it."""
-    config = json.dumps({"rootfs": {"diff_ids": ["sha256:" + hashlib.sha256(b"").hexdigest()]}}).encode()
-    assert read_config([saved(b"")]).image_id == "sha256:" + hashlib.sha256(config).hexdigest()
 
 
 @pytest.mark.parametrize(

@@ -7,26 +7,32 @@ from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 
 from provisioner.errors import ArchiveBroken, HostError, ImageMissing
-from provisioner.images.archive import ImageContent
+from provisioner.images.archive import ImageContent, manifest_digest
 from provisioner.images.cache import LayerCache
 from provisioner.images.engine import ImageSource
 from provisioner.images.shipping.arrival import has, settle
 from provisioner.images.shipping.ladder import Journey, send
 from provisioner.images.shipping.record import record_image
 from provisioner.images.shipping.shipment import Receiver, Shipment, bytes_told, counted
-from provisioner.ports import ImageStore, Progress
+from provisioner.ports import ImageIds, ImageStore, Progress
 
 Sources = Callable[[], Iterable[ImageSource]]
 """Gives, when they are needed, the engines that may have an image, the likeliest first."""
 
 
 class CacheShipper:
-    """Ships images out of a cache on this machine's disk, which it fills from the engines that have them."""
+    """Ships images out of a cache on this machine's disk, which it fills from the engines that have them.
 
-    def __init__(self, cache: LayerCache, sources: Sources, platform: str = "linux/amd64") -> None:
+    `ids` hears what a containerd store will call an image, so that nobody has to read the image to find out.
+    """
+
+    def __init__(
+        self, cache: LayerCache, sources: Sources, platform: str = "linux/amd64", *, ids: ImageIds | None = None
+    ) -> None:
         self._cache = cache
         self._sources = sources
         self._platform = platform
+        self._ids = ids
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
     def ship(self, image_id: str, tags: tuple[str, ...], to: Receiver, progress: Progress) -> int:
@@ -53,6 +59,7 @@ class CacheShipper:
         Nothing is sent where it has it. Raise ShippingFailed.
         """
         image, layer = record_image(files, labels, self._platform)
+        self._announce(image)
         if not has(to, image.image_id, (tag,)):
             send(Journey(Shipment(image, (tag,), lambda _: (layer,)), to, None, lambda *_: None))
         return image.image_id
@@ -60,7 +67,13 @@ class CacheShipper:
     def _content(self, image_id: str, progress: Progress) -> ImageContent:
         # Several hosts may want one image at once: the first one fetches it.
         with self._locks[image_id]:
-            return self._cache.find(image_id) or self._fetch(image_id, progress)
+            image = self._cache.find(image_id) or self._fetch(image_id, progress)
+        self._announce(image)
+        return image
+
+    def _announce(self, image: ImageContent) -> None:
+        if self._ids is not None:
+            self._ids.remember(manifest_digest(image), image.image_id)
 
     def _fetch(self, image_id: str, progress: Progress) -> ImageContent:
         reasons = []
