@@ -13,6 +13,8 @@
     │   └── NodeUnhealthy            a node did not pass its gate; carries its last log lines
     ├── BuildFailed                  an image could not be built; carries the instruction and its output
     ├── ImageMissing                 nobody we may ask has the image
+    ├── InputMissing                 what an image is made from cannot be had, or is not what was pinned
+    ├── NotLocked                    a name that moves is not in the lock file, and `--locked` was given
     ├── ArchiveBroken                an image archive is cut short, or holds other bytes than it names
     ├── StorageFailed                this machine's disk did not take or give a file
     ├── PlanStale                    the fleet moved on after the plan was made
@@ -118,6 +120,14 @@ class BuildFailed(ProvisionerError):
 
 class ImageMissing(ProvisionerError):
     """No lock, release, engine or registry that we may ask knows the image."""
+
+
+class InputMissing(ProvisionerError):
+    """A package, wheel or image that an image is made from cannot be had, or is not what was pinned."""
+
+
+class NotLocked(ProvisionerError):
+    """Names that move are not in the lock file, and `--locked` was given."""
 
 
 class ShippingFailed(HostError):

@@ -18,7 +18,7 @@ from typing import Any
 import docker
 
 from provisioner.hosts.this_machine import local_client
-from provisioner.images.bases.bootstrap import suite_base
+from provisioner.images.bases.roots import suite_base
 from provisioner.local.sources import inventory_sources
 from provisioner.model.inventory import Inventory
 from provisioner.spec.inventory import read_inventory
@@ -146,7 +146,7 @@ class LabFleet:
 
     def load_base(self, host: str) -> str:
         """Bring the bootstrapped base to a host as it is and return its id there."""
-        tag = suite_base(self.engine, "bookworm", cache=self.cache / "bases")
+        tag = suite_base(self.engine, "bookworm", cache=self.cache)
         target = f"{self.name}-{host}"
         if not self.on(host, f"docker image inspect -f ok {tag} 2>/dev/null || true"):
             pipe = f"docker save {tag} | docker exec -i {target} docker load -q"

@@ -11,7 +11,7 @@ from typing import Any
 import docker
 from docker.errors import NotFound
 
-from provisioner.images.bases.bootstrap import REPOSITORY as BASES
+from provisioner.images.bases.root_image import REPOSITORY as BASES
 from provisioner.lab.editions import EDITIONS
 from provisioner.lab.host_image import REPOSITORY as HOST_IMAGES
 from provisioner.lab.labels import LAB

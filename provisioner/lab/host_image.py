@@ -13,7 +13,8 @@ from typing import Any
 import docker
 
 from provisioner.errors import BuildFailed
-from provisioner.images.bases.bootstrap import has_image, suite_base
+from provisioner.images.bases.root_image import has_image
+from provisioner.images.bases.roots import suite_base
 from provisioner.lab.editions import edition
 
 REPOSITORY = "provisioner/lab-host"

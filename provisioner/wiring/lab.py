@@ -49,7 +49,7 @@ def lab_up(settings: Settings, options: LabOptions, report: Callable[[str], None
         _engine(settings),
         options,
         directory=settings.folder,
-        cache=settings.cache / "bases",
+        cache=settings.cache,
         mirror=settings.environment.get(MIRROR_VARIABLE, ""),
         report=report,
     )

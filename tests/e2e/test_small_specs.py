@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.images.bases.bootstrap import suite_base
+from provisioner.images.bases.roots import suite_base
 from tests.lab_fleet import Fleet, LabFleet
 
 pytestmark = pytest.mark.lab
@@ -33,7 +33,7 @@ CMD ["nginx", "-g", "daemon off;"]
 @pytest.fixture(scope="module")
 def nginx(lab: LabFleet) -> Iterator[str]:
     """Return the name of an nginx image on the local engine, made from the Debian archive."""
-    base = suite_base(lab.engine, "bookworm", cache=lab.cache / "bases")
+    base = suite_base(lab.engine, "bookworm", cache=lab.cache)
     text = NGINX.format(base=base)
     for line in lab.engine.build(fileobj=BytesIO(text.encode()), tag="nginx:1.27", network_mode="host", decode=True):
         assert "error" not in line, line

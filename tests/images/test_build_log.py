@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from provisioner.errors import BuildFailed
-from provisioner.images.bases.packages import packages_dockerfile, packages_tag
 from provisioner.images.engine import follow
 from provisioner.images.facts import image_facts
 from provisioner.images.raw_build import BuildLog, with_base
@@ -63,23 +59,6 @@ def test_every_from_of_the_placeholder_gets_the_base() -> None:
         "RUN echo FROM provisioner.invalid/base",
         "COPY --from=one /a /a",
     ]
-
-
-def test_packages_are_one_layer_whatever_their_order() -> None:
-    """The same packages on the same root have one tag; other packages or another root have another."""
-    assert packages_tag("sha256:1", "bookworm", ("b1", "a1")) == packages_tag(
-        "sha256:1", "bookworm", ("a1", "b1", "a1")
-    )
-    assert packages_tag("sha256:1", "bookworm", ("a1",)) != packages_tag("sha256:2", "bookworm", ("a1",))
-    assert packages_tag("sha256:1", "bookworm", ("a1",)) != packages_tag("sha256:1", "bookworm", ("b1",))
-    assert packages_dockerfile("root", ("nginx",)).count("\n") == 2
-
-
-@pytest.mark.parametrize("name", ["", "-y", "a b", "a;reboot", "a\nRUN b", "A", "a$(b)", "a=1;b"])
-def test_what_is_no_package_name_is_refused(name: str) -> None:
-    """A package name cannot bring an option or a command of its own."""
-    with pytest.raises(BuildFailed, match="no name of a Debian package"):
-        packages_dockerfile("root", (name,))
 
 
 def test_an_inspection_becomes_facts() -> None:

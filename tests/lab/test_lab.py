@@ -20,7 +20,7 @@ from provisioner.lab.up import up
 
 pytestmark = pytest.mark.lab
 
-CACHE = Path(__file__).parents[2] / ".provisioner" / "cache" / "bases"
+CACHE = Path(__file__).parents[2] / ".provisioner" / "cache"
 OPTIONS = LabOptions(name="tlab", groups=(("lb", 1), ("web", 2)), port=28080)
 
 

@@ -1,0 +1,127 @@
+"""What a build stands on, made sure of before it begins: a base, the packages on it, the wheels it installs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+from typing import assert_never
+
+import docker
+
+from provisioner.errors import InputMissing
+from provisioner.images.bases.packages import package_files, packages_dockerfile, packages_tag, refuse_package_names
+from provisioner.images.bases.root_image import REPOSITORY
+from provisioner.images.bases.roots import Roots
+from provisioner.images.disk import told_as_storage
+from provisioner.images.engine import EngineImages, told_as_refused
+from provisioner.images.normalising.normalised_build import NormalisedBuild
+from provisioner.model.container import KIND_LABEL
+from provisioner.model.image import BuildInputs, ImageFacts
+from provisioner.model.lock import LockedImage, LockedPackages, Pins
+from provisioner.model.spec import ImageBase, SuiteBase
+from provisioner.ports import Progress
+
+Pull = Callable[[str, Progress], ImageFacts]
+
+
+@dataclass(frozen=True, slots=True)
+class StandsOn:
+    """What a build stands on: a name the engine knows (empty where the Dockerfile names images itself), its diff ids.
+
+    `pins` is what moving names came to; `files` go into the build's settings folder, by their path there.
+    """
+
+    reference: str = ""
+    layers: tuple[str, ...] = ()
+    pins: Pins = Pins()
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
+class Bases:
+    """Makes bases on one engine, each once, on what is pinned, else on what names meant here first."""
+
+    def __init__(
+        self, client: docker.APIClient, images: EngineImages, roots: Roots, builds: NormalisedBuild, pull: Pull
+    ) -> None:
+        self._client = client
+        self._images = images
+        self._roots = roots
+        self._builds = builds
+        self._pull = pull
+        self._one_at_a_time = Lock()
+
+    def ensure(self, inputs: BuildInputs, progress: Progress) -> StandsOn:
+        """Return what a build stands on, after making sure that the engine has it.
+
+        Raise BuildFailed, InputMissing, ImageMissing, StorageFailed, and HostError where no engine answers.
+        """
+        # Builds of several services run at once and share their bases.
+        with self._one_at_a_time, told_as_storage(self._roots.cache), told_as_refused(self._images.host):
+            return self._base(inputs, progress)
+
+    def _base(self, inputs: BuildInputs, progress: Progress) -> StandsOn:
+        match inputs.base:
+            case None:
+                return StandsOn(pins=inputs.pins)
+            case SuiteBase() as base:
+                return self._suite(base, inputs, progress)
+            case ImageBase(reference):
+                facts = self._image(reference, inputs.pins.image, progress)
+                return StandsOn(facts.tags[0], facts.layers, inputs.pins)
+            case _:
+                assert_never(inputs.base)
+
+    def _suite(self, base: SuiteBase, inputs: BuildInputs, progress: Progress) -> StandsOn:
+        refuse_package_names(base.packages)
+        roots = replace(self._roots, report=lambda text: progress(text, 0, 0))
+        root_pins = inputs.pins.suite or roots.suite(base.suite, inputs.platform or roots.platform())
+        pins = replace(inputs.pins, suite=root_pins)
+        root = roots.ensure(root_pins)
+        if base.packages:
+            pins = replace(pins, packages=inputs.pins.packages or roots.packages(root_pins, base.packages))
+        facts = self._found(root)
+        if pins.packages:
+            facts = self._with_packages(root, facts, pins.packages, roots, progress)
+        return StandsOn(facts.tags[0], facts.layers, pins)
+
+    def _with_packages(
+        self, root: str, facts: ImageFacts, pins: LockedPackages, roots: Roots, progress: Progress
+    ) -> ImageFacts:
+        tag = packages_tag(facts.image_id, pins)
+        if self._images.inspect(tag) is None:
+            debs = roots.debs(pins.packages, pins.suite, pins.platform)
+            dockerfile = packages_dockerfile(root)
+            inputs = BuildInputs("", tag, dockerfile, base=None, platform=pins.platform, offline=True)
+            files = package_files(debs)
+            self._builds.run(inputs, dockerfile, {KIND_LABEL: "base"}, facts.layers, progress, files=files)
+        return replace(self._found(tag), tags=(tag,))
+
+    def _image(self, reference: str, locked: LockedImage | None, progress: Progress) -> ImageFacts:
+        if locked is None:
+            return replace(self._images.inspect(reference) or self._pull(reference, progress), tags=(reference,))
+        if self._images.inspect(locked.image_id) is None:
+            self._pull_locked(locked, progress)
+        # A build finds an image by its id on some engines only.
+        name = locked.image_id.removeprefix("sha256:")[:16]
+        self._client.tag(locked.image_id, REPOSITORY, f"image-{name}")
+        return self._found(f"{REPOSITORY}:image-{name}")
+
+    def _pull_locked(self, locked: LockedImage, progress: Progress) -> None:
+        pulled = [self._pull(manifest, progress).image_id for manifest in locked.manifests[:1]]
+        if pulled != [locked.image_id]:
+            raise InputMissing(
+                f"the image {locked.reference} is locked to {locked.image_id[:19]}, and {_instead(pulled)}",
+                hint=f"give {self._images.host} that image with `docker load`, "
+                f"or `provisioner lock --upgrade {locked.reference}` takes what the name means now",
+            )
+
+    def _found(self, tag: str) -> ImageFacts:
+        facts = self._images.inspect(tag)
+        assert facts is not None  # noqa: S101 - it was made a moment ago
+        return replace(facts, tags=(tag,))
+
+
+def _instead(pulled: list[str]) -> str:
+    return f"its registry gives {pulled[0][:19]}" if pulled else "no registry is known that has it"
