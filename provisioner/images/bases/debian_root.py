@@ -12,6 +12,9 @@ from provisioner.model.lock import DebianPackage, LockedSuite
 EPOCH = 1735689600
 """Seconds since 1970 that every younger file of a root is set back to, so that a root is reproducible."""
 
+FORMAT = "1"
+"""Changes when the same packages are to give another root."""
+
 _OPTIONS = (
     "--variant=minbase",
     "--format=tar",
@@ -63,7 +66,7 @@ def debian_root(suite: str, platform: str, mirror: str = "") -> DebianRoot:
 
 def root_stem(pins: LockedSuite) -> str:
     """Return the name of the root that pinned packages give: the same packages, the same name."""
-    recipe = [str(EPOCH), *_arguments(pins, "-", "-"), *map(package_line, pins.packages)]
+    recipe = [FORMAT, str(EPOCH), *_arguments(pins, "-", "-"), *map(package_line, pins.packages)]
     digest = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
     return f"{pins.suite}-{debian_root(pins.suite, pins.platform).architecture}-{digest[:12]}"
 

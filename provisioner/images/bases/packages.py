@@ -58,7 +58,7 @@ def packages_dockerfile(root: str) -> str:
     """
     steps = (
         _NO_SERVICES,
-        f"DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends --no-download {_INSIDE}/*.deb",
+        f"DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {_INSIDE}/*.deb",
         f"rm -rf {' '.join(_LEFTOVERS)}",
     )
     return f"FROM {root}\nCOPY {SETTINGS_FOLDER}/{DEBS}/ {_INSIDE}/\nRUN {' && '.join(steps)}\n"

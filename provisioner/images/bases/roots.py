@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, cast
 
 import docker
 
@@ -18,7 +19,8 @@ from provisioner.images.bases.debian_file import data_file, index_entry, install
 from provisioner.images.bases.debian_root import debian_root, root_command, root_stem
 from provisioner.images.bases.resolved import Resolved
 from provisioner.images.bases.root_image import REPOSITORY, has_image, load_root
-from provisioner.images.bases.workshop import Workshop, last_words, open_workshop
+from provisioner.images.bases.root_tar import canonical
+from provisioner.images.bases.workshop import Pieces, Workshop, last_words, open_workshop
 from provisioner.images.disk import told_as_storage
 from provisioner.model.lock import DebianPackage, LockedPackages, LockedSuite
 
@@ -169,7 +171,7 @@ def _bootstrap(workshop: Workshop, pins: LockedSuite, debs: Mapping[DebianPackag
         )
     for _, pieces in workshop.take("root.tar"):
         with told_as_storage(target), target.open("wb") as sink:
-            sink.writelines(pieces)
+            sink.writelines(canonical(cast("IO[bytes]", Pieces(pieces))))
 
 
 def _apt_files(debs: Mapping[DebianPackage, Path]) -> dict[str, Path | bytes]:

@@ -95,7 +95,7 @@ class InContainer:
     def take(self, name: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Yield a file of the folder, or each file of one below it: its name, and its bytes in pieces."""
         chunks, _ = self.engine.get_archive(self.container, f"{self.folder}/{name}")
-        with tarfile.open(fileobj=_Chunks(chunks), mode="r|") as archive:
+        with tarfile.open(fileobj=Pieces(chunks), mode="r|") as archive:
             for member in archive:
                 source = archive.extractfile(member)
                 if source is not None:
@@ -211,7 +211,7 @@ def _pieces(source: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-class _Chunks(io.RawIOBase):
+class Pieces(io.RawIOBase):
     """A readable file over pieces of bytes as they come."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
