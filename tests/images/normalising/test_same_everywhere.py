@@ -15,7 +15,7 @@ import docker
 import pytest
 
 from provisioner.images.archive import ImageContent
-from provisioner.images.bases.bootstrap import suite_base
+from provisioner.images.bases.roots import suite_base
 from provisioner.images.build_context import DOCKERFILE, context_archive
 from provisioner.images.cache import LayerCache
 from provisioner.images.normalising.normalise import Normalised
