@@ -15,6 +15,7 @@ from provisioner.model.container import ContainerRequest
 from provisioner.model.event import Event
 from provisioner.model.image import BuildInputs, ImageFacts, Made
 from provisioner.model.inventory import Host
+from provisioner.model.keeping import KeptInputs, WantedInputs
 from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
 
 Progress = Callable[[str, int, int], None]
@@ -177,8 +178,24 @@ class Builder(Protocol):
         """Pull an image from its registry. Raise ImageMissing."""
 
 
+class InputsKeeper(Protocol):
+    """Keeps what releases were made from, in images of this machine's cache."""
+
+    def keep(
+        self, wanted: WantedInputs, files: Mapping[str, str], earlier: tuple[str, ...], progress: Progress
+    ) -> KeptInputs:
+        """Make an image of what is wanted, as far as it can be had.
+
+        `files` says where files lie on this machine, by sha256 (hex); `earlier` are ids of images of inputs that may
+        hold more.
+        """
+
+
 class Shipper(Protocol):
     """Brings images to hosts."""
+
+    def holds(self, image_id: str) -> bool:
+        """Tell whether this machine's cache has an image, whole."""
 
     def ship(self, image_id: str, tags: tuple[str, ...], to: HostHands, progress: Progress) -> int:
         """Make a host have an image, sending only what it lacks; return the bytes sent.

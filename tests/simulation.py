@@ -8,7 +8,9 @@ from pathlib import Path
 
 from provisioner.balancers.memory import MemoryBalancers
 from provisioner.hosts.memory import AppBehaviour, MemoryClock, MemoryHosts
+from provisioner.images.bases.artefacts import Artefacts
 from provisioner.images.cache import LayerCache
+from provisioner.images.inputs.gather import InputsImages
 from provisioner.images.memory import MemoryBuilder, MemoryImageStore
 from provisioner.images.shipping.ship import CacheShipper
 from provisioner.local.templates import TemplateFolders
@@ -115,6 +117,7 @@ class Simulation:
             hosts=self.hosts,
             balancers=self.balancers,
             shipper=self.shipper(),
+            inputs=InputsImages(LayerCache(self.folder), Artefacts(self.folder / "artefacts"), self.shipper().hold),
             clock=self.hosts.clock,
             sink=self.sink,
             builder=self.builder,

@@ -64,6 +64,10 @@ class LayerCache:
             while piece := source.read(_PIECE):
                 yield piece
 
+    def path_of(self, diff_id: str) -> Path:
+        """Return where a layer lies, or would lie."""
+        return self._layer_path(diff_id)
+
     def forget(self, image: ImageContent) -> None:
         """Remove an image and all its layers, which others may share: they are fetched again when needed."""
         for layer in image.layers:

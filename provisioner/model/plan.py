@@ -215,11 +215,25 @@ class RemoveImage:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordInputs:
+    """Leave what the release is made from on a host, as an image; `image_id` is its id where it is known already.
+
+    `tag` is empty while an image still has to be built.
+    """
+
+    host: str
+    tag: str
+    image_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordRelease:
-    """Leave the release on a host, as an image."""
+    """Leave the release on a host, as an image; `release` names an earlier one that was lost there."""
 
     host: str
     reason: str = ""
+    release: str = ""
 
 
 Action = (
@@ -240,6 +254,7 @@ Action = (
     | RemoveContainer
     | RemoveVolume
     | RemoveImage
+    | RecordInputs
     | RecordRelease
 )
 

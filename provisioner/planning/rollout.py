@@ -18,6 +18,7 @@ from provisioner.planning.balancer_steps import closing_steps, in_the_way, openi
 from provisioner.planning.departure import departure_steps
 from provisioner.planning.diff import diff, surplus
 from provisioner.planning.image_steps import image_steps
+from provisioner.planning.keeping import earlier_keepsakes, lost, missing_inputs
 from provisioner.planning.node_steps import (
     Leaving,
     Move,
@@ -40,11 +41,13 @@ def plan(scene: Scene, release: str | None) -> Plan:
     `release` names what the fleet will be on; it is left out while an image has still to be made.
     """
     rows = tuple(row for row in diff(scene.desired, scene.observed, scene.applied) if _actionable(scene, row))
-    ordered = (*image_steps(scene), *_fleet_steps(scene), *_record(scene, release))
+    ordered = (*image_steps(scene), *_fleet_steps(scene), *_keep(scene, release), *_record(scene, release))
     unreachable = tuple(host.name for host in scene.observed.unreachable)
     images = [node.image for node in scene.desired.nodes] + [balancer.image for balancer in scene.desired.balancers]
     known = all(isinstance(image, Known) for image in images)
-    lines = (*changes(rows), *_unproven(scene, rows))
+    losses = lost(scene.last, scene.before_last, scene.observed, scene.cached)
+    kept = tuple(row for row in losses if _actionable(scene, row))
+    lines = (*changes(tuple(sorted((*rows, *kept)))), *_unproven(scene, rows))
     return Plan(scene.desired.fleet, ordered, lines, release if known else None, unreachable)
 
 
@@ -167,6 +170,22 @@ def _why(each: NodeView) -> str:
     return "replaced" if each.current else "nothing declares it any more"
 
 
+def _keep(scene: Scene, release: str | None) -> Iterator[Step]:
+    """Yield the keeping of what the release is made from, and of what the one to go back to needs."""
+    if _left_out(scene):
+        return
+    inputs = tuple(missing_inputs(scene.inputs, scene.desired, scene.observed)) if scene.inputs else ()
+    yield from steps("keep what it is made from", (each.action for each in inputs if _reaches(scene, each.host)))
+    unchanged = scene.last is not None and scene.last.name == release
+    back = scene.before_last if unchanged else scene.last
+    earlier = earlier_keepsakes(back, scene.desired, scene.observed, scene.cached)
+    yield from steps("keep what to go back to", (each.action for each in earlier if _reaches(scene, each.host)))
+
+
+def _reaches(scene: Scene, host: str) -> bool:
+    return scene.in_scope(host) or host in {each.host for each in scene.desired.balancers}
+
+
 def _record(scene: Scene, release: str | None) -> Iterator[Step]:
     wanted = [host for host in scene.desired.hosts if _records(scene, host, release)]
     if wanted and not _left_out(scene):
@@ -183,7 +202,7 @@ def _left_out(scene: Scene) -> bool:
 
 def _records(scene: Scene, name: str, release: str | None) -> bool:
     host = scene.observed.host(name)
-    if host is None or not (scene.in_scope(name) or name in {each.host for each in scene.desired.balancers}):
+    if host is None or not _reaches(scene, name):
         return False
     return release is None or all(each.name != release for each in host.releases)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from provisioner.model.balancer import BalancerConfig
 from provisioner.model.desired import Desired, DesiredBalancer
+from provisioner.model.keeping import WantedInputs
 from provisioner.model.observed import Observed, ObservedContainer, ObservedHost
 from provisioner.model.release import Release
 from provisioner.model.spec import RolloutPolicy
@@ -18,7 +19,8 @@ class Scene:
     """What should be, what is, what the last release wanted, how a change may move.
 
     `scope` are the hosts whose nodes may change, None for all; `builder` is where images are made: a host's
-    name, or empty for this machine.
+    name, or empty for this machine. `before_last` is the release before the last one, `inputs` what the wanted one
+    is made from, `cached` the ids of images that this controller holds.
     """
 
     desired: Desired
@@ -28,6 +30,9 @@ class Scene:
     last: Release | None = None
     scope: frozenset[str] | None = None
     builder: str = ""
+    before_last: Release | None = None
+    inputs: WantedInputs | None = None
+    cached: frozenset[str] = frozenset()
 
     @property
     def absent(self) -> frozenset[str]:

@@ -14,6 +14,7 @@ from provisioner.model.plan import (
     EnterRotation,
     FetchImage,
     HoldSlot,
+    RecordInputs,
     RecordRelease,
     RemoveContainer,
     RemoveImage,
@@ -38,6 +39,8 @@ def perform(action: Action, run: Run) -> str:
             return delivery.fetch_image(action, run)
         case ShipImage():
             return delivery.ship_image(action, run)
+        case RecordInputs():
+            return delivery.record_inputs(action, run)
         case RecordRelease():
             return delivery.record_release(action, run)
         case RemoveImage():

@@ -12,7 +12,7 @@ from provisioner.model.image import Made
 from provisioner.model.plan import BuildImage, FetchImage, Plan, Step
 from provisioner.planning.diff import diff
 from provisioner.reconcile.carry_out import Progressed, Stop, carry_out
-from provisioner.reconcile.prepare import Prepared, Seen, known_images, look, names, plan_again
+from provisioner.reconcile.prepare import Prepared, known_images, look, names, plan_again
 from provisioner.reconcile.run import Run
 from provisioner.reconcile.world import Intent, World
 
@@ -96,11 +96,13 @@ def _run(world: World, intent: Intent, prepared: Prepared) -> Run:
     release = prepared.release
     if not release.created:
         release = replace(release, created=world.clock.now())
-    return Run(world, intent.fleet, prepared.hosts, release, intent.inputs)
+    unchanged = prepared.last is not None and prepared.last.name == release.name
+    earlier = prepared.seen.before_last if unchanged else prepared.last
+    return Run(world, intent.fleet, prepared.hosts, release, intent.inputs, earlier=earlier)
 
 
 def _plan_with_images(world: World, intent: Intent, prepared: Prepared, made: Mapping[str, Made]) -> Prepared:
-    seen = Seen(prepared.observed, prepared.hosts, prepared.last, prepared.lost)
+    seen = prepared.seen
     ids = known_images(intent, seen, world.builder)
     return plan_again(intent, seen, ids, world.builder_host, made)
 
@@ -125,7 +127,7 @@ def _counts(row: Drift, scope: frozenset[str] | None) -> bool:
 
 def _proven(world: World, intent: Intent, prepared: Prepared, actions: int) -> Finished:
     seen = look(world.lookout, intent)
-    rows = diff(prepared.desired, seen.observed, prepared.desired)
+    rows = (*diff(prepared.desired, seen.observed, prepared.desired), *seen.losses)
     wrong = [row for row in rows if row.drift_class in {"drift", "pending"} and _counts(row, intent.scope)]
     if wrong:
         first = wrong[0]

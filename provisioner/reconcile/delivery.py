@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from provisioner.errors import ImageMissing
 from provisioner.model.container import FLEET_LABEL, KIND_LABEL
 from provisioner.model.image import Known, image_repository
-from provisioner.model.plan import BuildImage, FetchImage, RecordRelease, RemoveImage, ShipImage
+from provisioner.model.keeping import KeptInputs, WantedInputs
+from provisioner.model.plan import BuildImage, FetchImage, RecordInputs, RecordRelease, RemoveImage, ShipImage
+from provisioner.model.release import Release
+from provisioner.planning.keeping import wanted_inputs
 from provisioner.ports import Builder
-from provisioner.reconcile.observe import CONTENT, DEPARTED_LABEL, ROUTES_LABEL
+from provisioner.reconcile.observe import CONTENT, DEPARTED_LABEL, INPUTS_LABEL, ROUTES_LABEL
 from provisioner.reconcile.run import Run, known_id
 from provisioner.spec.release import encode_content, encode_routes
 
@@ -44,13 +50,61 @@ def _own_tag(fleet: str, action: ShipImage, image_id: str) -> str:
     return reference if reference.startswith(repository) else f"{repository}:{image_id.removeprefix('sha256:')[:16]}"
 
 
+def record_inputs(action: RecordInputs, run: Run) -> str:
+    """Leave what the release is made from on a host; return what travelled, and what could not be kept."""
+    wanted = wanted_inputs(run.release.content)
+    if wanted is None:
+        return "it is made from nothing that has to be kept"
+    kept = _kept(action, wanted, run)
+    sent = run.world.shipper.ship(kept.image_id, (wanted.tag,), run.hands(action.host), run.progress(action))
+    travelled = f"{sent / 1e6:.1f} MB sent" if sent else "it was there"
+    return f"{travelled}; {len(kept.missing)} inputs are nowhere to be had" if kept.missing else travelled
+
+
+def _kept(action: RecordInputs, wanted: WantedInputs, run: Run) -> KeptInputs:
+    with run.keeping:
+        if wanted.tag not in run.kept:
+            known = action.image_id or run.release.inputs
+            there = known if action.image_id or (known and run.world.shipper.holds(known)) else ""
+            run.kept[wanted.tag] = KeptInputs(there) if there else _gathered(action, wanted, run)
+        return run.kept[wanted.tag]
+
+
+def _gathered(action: RecordInputs, wanted: WantedInputs, run: Run) -> KeptInputs:
+    here = {entry.digest: entry.source for each in run.inputs.values() for entry in each.context if entry.source}
+    earlier = (run.earlier.inputs,) if run.earlier and run.earlier.inputs else ()
+    return run.world.inputs.keep(wanted, here, earlier, run.progress(action))
+
+
 def record_release(action: RecordRelease, run: Run) -> str:
-    """Leave the release on a host as an image; return its name."""
-    release = run.release
+    """Leave a release on a host as an image; return its name."""
+    lost = run.earlier is not None and action.release == run.earlier.name
+    release = run.earlier if lost and run.earlier else _with_inputs(run)
+    tag = f"{image_repository(run.fleet, 'release')}:{release.name}"
+    run.world.shipper.record(release_files(release), _labels(release, run), tag, run.hands(action.host).images)
+    return release.name
+
+
+def _with_inputs(run: Run) -> Release:
+    """Return the release with the id of the image that holds what it is made from."""
+    wanted = wanted_inputs(run.release.content)
+    kept = run.kept.get(wanted.tag) if wanted else None
+    return replace(run.release, inputs=kept.image_id) if kept and not run.release.inputs else run.release
+
+
+def release_files(release: Release) -> Mapping[str, bytes]:
+    """Return the files of a release's image: its content, and for whoever looks inside every rendered file."""
     files = {CONTENT: encode_content(release.content)}
     for each in release.content.files:
         files[f"files/{each.path.lstrip('/')}"] = each.text.encode()
-    labels = {
+    for build in release.content.builds:
+        for each in build.inputs.files:
+            files[f"files/{build.inputs.service}/{each.path.lstrip('/')}"] = each.text.encode()
+    return files
+
+
+def _labels(release: Release, run: Run) -> Mapping[str, str]:
+    return {
         KIND_LABEL: "release",
         FLEET_LABEL: run.fleet,
         "provisioner.number": str(release.number),
@@ -60,10 +114,8 @@ def record_release(action: RecordRelease, run: Run) -> str:
         "provisioner.commit": release.commit,
         ROUTES_LABEL: encode_routes(release.routes),
         DEPARTED_LABEL: encode_routes(release.departed),
+        **({INPUTS_LABEL: release.inputs} if release.inputs else {}),
     }
-    tag = f"{image_repository(run.fleet, 'release')}:{release.name}"
-    run.world.shipper.record(files, labels, tag, run.hands(action.host).images)
-    return release.name
 
 
 def remove_image(action: RemoveImage, run: Run) -> str:

@@ -53,6 +53,17 @@ def read_release(lookout: Lookout, observed: Observed, hosts: Mapping[str, Host]
     return next((release for release in read if release is not None), None)
 
 
+def before_last(
+    lookout: Lookout, observed: Observed, hosts: Mapping[str, Host], last: Release | None
+) -> Release | None:
+    """Return the release before the last one, None where no host has a whole copy of it."""
+    if last is None:
+        return None
+    earlier = (each for each in recorded(observed) if each.number < last.number)
+    found = next(earlier, None)
+    return read_recorded(lookout, observed, hosts, found) if found else None
+
+
 def read_recorded(
     lookout: Lookout, observed: Observed, hosts: Mapping[str, Host], wanted: ObservedRelease
 ) -> Release | None:

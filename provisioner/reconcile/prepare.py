@@ -6,39 +6,75 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from provisioner.model.desired import Desired
-from provisioner.model.drift import DriftReport, DriftSummary
+from provisioner.model.drift import Drift, DriftReport, DriftSummary
 from provisioner.model.image import Made
 from provisioner.model.inventory import Host
+from provisioner.model.keeping import WantedInputs
 from provisioner.model.observed import HostRoute, Observed, Unreachable
 from provisioner.model.plan import Plan
-from provisioner.model.release import Release
+from provisioner.model.release import Release, ReleaseContent
 from provisioner.planning.addresses import refuse_foreign_addresses
 from provisioner.planning.content import release_content
 from provisioner.planning.diff import diff
+from provisioner.planning.keeping import lost, release_images, wanted_inputs
 from provisioner.planning.naming import next_number
 from provisioner.planning.rollout import plan
 from provisioner.planning.scene import Scene
 from provisioner.ports import Builder
-from provisioner.reconcile.observe import departed_hosts, observe, read_release
+from provisioner.reconcile.observe import before_last, departed_hosts, observe, read_release
 from provisioner.reconcile.world import Intent, Lookout
 from provisioner.spec.release import digest, encode_content
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """What was seen, what should be, and the steps between them.
+class Seen:
+    """One look at the fleet: its own hosts, those that left it, and the last two releases.
 
-    `hosts` are all hosts that were looked at; `lost` those that left the fleet and could not be reached.
+    `cached` are the ids of images of these that this machine holds.
     """
 
     observed: Observed
+    hosts: Mapping[str, Host]
+    last: Release | None
+    lost: tuple[Unreachable, ...] = ()
+    before_last: Release | None = None
+    cached: frozenset[str] = frozenset()
+
+    @property
+    def losses(self) -> tuple[Drift, ...]:
+        """Return what hosts should keep of the last two releases, and lost."""
+        return lost(self.last, self.before_last, self.observed, self.cached)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was seen, what should be, and the steps between them."""
+
+    seen: Seen
     desired: Desired
     release: Release
-    last: Release | None
     plan: Plan
-    hosts: Mapping[str, Host]
     ids: Mapping[str, str]
-    lost: tuple[Unreachable, ...] = ()
+
+    @property
+    def observed(self) -> Observed:
+        """Return every host as it was seen."""
+        return self.seen.observed
+
+    @property
+    def last(self) -> Release | None:
+        """Return the release the fleet was on."""
+        return self.seen.last
+
+    @property
+    def hosts(self) -> Mapping[str, Host]:
+        """Return all hosts that were looked at."""
+        return self.seen.hosts
+
+    @property
+    def lost(self) -> tuple[Unreachable, ...]:
+        """Return the hosts that left the fleet and could not be reached."""
+        return self.seen.lost
 
     @property
     def unreachable(self) -> tuple[Unreachable, ...]:
@@ -47,26 +83,20 @@ class Prepared:
         return tuple(host for host in self.observed.unreachable if host.name not in gone)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One look at the fleet: its own hosts, those that left it, and the last release."""
-
-    observed: Observed
-    hosts: Mapping[str, Host]
-    last: Release | None
-    lost: tuple[Unreachable, ...] = ()
-
-
 def look(lookout: Lookout, intent: Intent) -> Seen:
     """Observe the fleet's hosts, read its last release, then observe the hosts that have left it since."""
     observed = observe(lookout, intent.fleet, intent.hosts.values())
     last = read_release(lookout, observed, intent.hosts)
     left = [host for host in departed_hosts(last, intent.hosts, intent.inventory) if host.name not in intent.forget]
+    before = before_last(lookout, observed, intent.hosts, last)
+    needed = {image_id for release in (last, before) if release for image_id in release_images(release)}
+    cached = frozenset(image_id for image_id in needed if lookout.cached(image_id))
     if not left:
-        return Seen(observed, intent.hosts, last)
+        return Seen(observed, intent.hosts, last, before_last=before, cached=cached)
     former = observe(lookout, intent.fleet, left)
     together = Observed((*observed.hosts, *former.hosts), (*observed.unreachable, *former.unreachable))
-    return Seen(together, {**intent.hosts, **{host.name: host for host in left}}, last, former.unreachable)
+    hosts = {**intent.hosts, **{host.name: host for host in left}}
+    return Seen(together, hosts, last, former.unreachable, before, cached)
 
 
 def prepare(lookout: Lookout, intent: Intent, builder: Builder | None, builder_host: str = "") -> Prepared:
@@ -83,8 +113,9 @@ def plan_again(
     refuse_foreign_addresses(desired, seen.observed, seen.hosts)
     release = _release(intent, desired, seen, made or {})
     scene = Scene(desired, seen.observed, intent.policy, intent.render, seen.last, intent.scope, builder_host)
+    scene = replace(scene, before_last=seen.before_last, inputs=_inputs(intent, release), cached=seen.cached)
     steps = plan(scene, release.name)
-    return Prepared(seen.observed, desired, release, seen.last, steps, seen.hosts, ids, seen.lost)
+    return Prepared(seen, desired, release, steps, ids)
 
 
 def known_images(intent: Intent, seen: Seen, builder: Builder | None) -> dict[str, str]:
@@ -129,7 +160,22 @@ def _release(intent: Intent, desired: Desired, seen: Seen, made: Mapping[str, Ma
         commit=intent.commit,
         routes=routes,
         departed=tuple(_lost_route(host.name, seen) for host in seen.lost),
+        inputs=_recorded_inputs(content, seen),
     )
+
+
+def _recorded_inputs(content: ReleaseContent, seen: Seen) -> str:
+    """Return the id of the image that holds what a release is made from, where a host has it already."""
+    wanted = wanted_inputs(content)
+    images = [image for host in seen.observed.hosts for image in host.images]
+    return next((image.image_id for image in images if wanted and wanted.tag in image.tags), "")
+
+
+def _inputs(intent: Intent, release: Release) -> WantedInputs | None:
+    """Return what a release is made from; without a tag while an image of it is still to be built."""
+    if len(release.content.builds) < len(intent.inputs):
+        return WantedInputs(intent.fleet, "", ())
+    return wanted_inputs(release.content)
 
 
 def _departures_changed(seen: Seen) -> bool:
@@ -148,6 +194,8 @@ def drift(lookout: Lookout, intent: Intent) -> DriftReport:
     prepared = prepare(lookout, intent, None)
     last, seen = prepared.last, within(prepared.observed, intent.scope)
     rows = diff(prepared.desired, seen, last.content.desired if last else None)
+    losses = (row for row in prepared.seen.losses if intent.scope is None or row.host in intent.scope)
+    rows = tuple(sorted((*rows, *losses)))
     nodes = [node for node in prepared.desired.nodes if intent.scope is None or node.node.host in intent.scope]
     summary = DriftSummary(
         hosts=len(seen.hosts) + len(seen.unreachable),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 
 from provisioner.errors import BalancerRefused, EngineRefused
 from provisioner.model.balancer import ServerState
@@ -20,6 +21,7 @@ from provisioner.model.container import (
 from provisioner.model.event import ActionProgress
 from provisioner.model.image import BuildInputs, ImageTarget, Known, Made
 from provisioner.model.inventory import Host
+from provisioner.model.keeping import KeptInputs
 from provisioner.model.observed import ObservedContainer
 from provisioner.model.placement import container_name
 from provisioner.model.plan import Action
@@ -44,6 +46,12 @@ class Run:
     """Ids of the containers this run made, by host and name: what it may take back."""
     made: dict[str, Made] = field(default_factory=dict)
     """The images this run built, by tag."""
+    earlier: Release | None = None
+    """The release to go back to, which may have been lost somewhere."""
+    kept: dict[str, KeptInputs] = field(default_factory=dict)
+    """The images of inputs this run made, by tag."""
+    keeping: Lock = field(default_factory=Lock)
+    """Held while inputs are gathered: several hosts keep one image of them."""
 
     def hands(self, host: str) -> HostHands:
         """Return what changes a host."""

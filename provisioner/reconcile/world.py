@@ -12,16 +12,20 @@ from provisioner.model.lock import Lock
 from provisioner.model.release import NamedTemplate, Site
 from provisioner.model.spec import RolloutPolicy
 from provisioner.planning.desire import RenderBalancer
-from provisioner.ports import Balancers, Builder, Clock, EventSink, Hosts, Readers, Shipper
+from provisioner.ports import Balancers, Builder, Clock, EventSink, Hosts, InputsKeeper, Readers, Shipper
 
 
 @dataclass(frozen=True, slots=True)
 class Lookout:
-    """All that observing needs, and nothing that could change a host. `forks` hosts are looked at together."""
+    """All that observing needs, and nothing that could change a host.
+
+    `cached` tells whether this machine holds an image, by its id; `forks` hosts are looked at together.
+    """
 
     readers: Readers
     balancers: Balancers
     forks: int = 10
+    cached: Callable[[str], bool] = lambda _: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class World:
     shipper: Shipper
     clock: Clock
     sink: EventSink
+    inputs: InputsKeeper
     builder: Builder | None = None
     builder_host: str = ""
     forks: int = 10
@@ -40,7 +45,7 @@ class World:
     @property
     def lookout(self) -> Lookout:
         """Return the part that only observes."""
-        return Lookout(self.hosts, self.balancers, self.forks)
+        return Lookout(self.hosts, self.balancers, self.forks, self.shipper.holds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from provisioner.model.plan import (
     EnterRotation,
     FetchImage,
     HoldSlot,
+    RecordInputs,
     RecordRelease,
     RemoveContainer,
     RemoveImage,
@@ -50,8 +51,10 @@ def sentence(action: Action) -> str:
             return f"remove {action.name}"
         case RemoveVolume():
             return f"remove volume {action.volume}"
+        case RecordInputs():
+            return "keep what the release is made from"
         case RecordRelease():
-            return "record the release"
+            return f"record the release {action.release}".rstrip()
         case _:
             assert_never(action)
 

@@ -45,17 +45,27 @@ def open_lookout(settings: Settings, inventory: Inventory) -> Iterator[Lookout]:
     """Lend what observes hosts, and cannot change them."""
     from provisioner.balancers.haproxy import HaproxyBalancers
     from provisioner.hosts.readers import ReadOnlyHosts
+    from provisioner.images.build import LAYERS
+    from provisioner.images.cache import LayerCache
 
     with open_hosts(settings, inventory) as hosts:
-        yield Lookout(ReadOnlyHosts(hosts), HaproxyBalancers(SystemClock()), settings.forks)
+        cached = LayerCache(settings.cache / LAYERS)
+        yield Lookout(
+            ReadOnlyHosts(hosts),
+            HaproxyBalancers(SystemClock()),
+            settings.forks,
+            lambda image_id: cached.find(image_id) is not None,
+        )
 
 
 @contextmanager
 def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Iterator[World]:
     """Lend all that a run may use. Images are made on this machine's engine, else on the first host of a service."""
     from provisioner.balancers.haproxy import HaproxyBalancers
+    from provisioner.images.bases.artefacts import Artefacts
     from provisioner.images.build import LAYERS
     from provisioner.images.cache import LayerCache
+    from provisioner.images.inputs.gather import InputsImages
     from provisioner.images.shipping.ship import CacheShipper
 
     with ExitStack() as stack:
@@ -63,14 +73,13 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
         hosts = stack.enter_context(open_hosts(settings, declared.inventory, ids))
         builder, place_of_building = _builder(settings, declared, hosts, stack)
         own_folder(settings.cache.parent)
+        cache = LayerCache(settings.cache / LAYERS)
+        shipper = CacheShipper(cache, lambda: _sources(builder, declared, hosts), ids=ids)
         yield World(
             hosts=hosts,
             balancers=HaproxyBalancers(SystemClock()),
-            shipper=CacheShipper(
-                LayerCache(settings.cache / LAYERS),
-                lambda: _sources(builder, declared, hosts),
-                ids=ids,
-            ),
+            shipper=shipper,
+            inputs=InputsImages(cache, Artefacts(settings.cache / "artefacts"), shipper.hold),
             clock=SystemClock(),
             sink=sink,
             builder=builder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from provisioner.images.archive import ImageContent, Layer, digest_of
 
@@ -21,6 +21,11 @@ def record_image(files: Mapping[str, bytes], labels: Mapping[str, str], platform
     """
     layer = _layer(files)
     diff_id = digest_of(layer)
+    return ImageContent(inert_config([diff_id], labels, platform), (Layer(diff_id, len(layer)),)), layer
+
+
+def inert_config(diff_ids: Sequence[str], labels: Mapping[str, str], platform: str) -> bytes:
+    """Return the configuration of an image that only holds files: the same input, the same bytes."""
     system, architecture, *variant = platform.split("/")
     config = {
         "architecture": architecture,
@@ -28,11 +33,10 @@ def record_image(files: Mapping[str, bytes], labels: Mapping[str, str], platform
         **({"variant": variant[0]} if variant else {}),
         "created": CREATED,
         "config": {"Cmd": ["x"], "Labels": dict(labels)},
-        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
-        "history": [{"created": CREATED, "created_by": "provisioner"}],
+        "rootfs": {"type": "layers", "diff_ids": list(diff_ids)},
+        "history": [{"created": CREATED, "created_by": "provisioner"} for _ in diff_ids],
     }
-    content = json.dumps(config, sort_keys=True, separators=(",", ":")).encode()
-    return ImageContent(content, (Layer(diff_id, len(layer)),)), layer
+    return json.dumps(config, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _layer(files: Mapping[str, bytes]) -> bytes:

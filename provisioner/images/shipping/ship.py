@@ -35,6 +35,14 @@ class CacheShipper:
         self._ids = ids
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
+    def holds(self, image_id: str) -> bool:
+        """Tell whether the cache has an image, whole."""
+        return self._cache.find(image_id) is not None
+
+    def hold(self, image_id: str, progress: Progress) -> ImageContent:
+        """Have an image in the cache. Raise ImageMissing where no source has it."""
+        return self._content(image_id, progress)
+
     def ship(self, image_id: str, tags: tuple[str, ...], to: Receiver, progress: Progress) -> int:
         """Make a host have an image under `tags`; return the bytes sent, 0 where it had it.
 

@@ -1,0 +1,1 @@
+"""What releases were made from: gathered into images, found in them again, carried in a file."""
