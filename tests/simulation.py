@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from provisioner.balancers.memory import MemoryBalancers
+from provisioner.errors import EngineRefused
 from provisioner.hosts.memory import AppBehaviour, MemoryClock, MemoryHosts
 from provisioner.images.bases.artefacts import Artefacts
 from provisioner.images.cache import LayerCache
@@ -16,8 +19,9 @@ from provisioner.images.shipping.ship import CacheShipper
 from provisioner.local.templates import TemplateFolders
 from provisioner.model.balancer import BalancerConfig
 from provisioner.model.event import Event, Finished
-from provisioner.model.image import BuildInputs
+from provisioner.model.image import BuildInputs, ContextFile
 from provisioner.model.inventory import Host
+from provisioner.model.lock import Pins
 from provisioner.model.spec import LOAD_BALANCER, FleetSpec
 from provisioner.model.status import FleetStatus
 from provisioner.planning.desire import ImageIndex, desire
@@ -26,6 +30,7 @@ from provisioner.reconcile.prepare import drift, prepare
 from provisioner.reconcile.survey import survey
 from provisioner.reconcile.world import Intent, World
 from provisioner.render.balancer import balancer_text
+from provisioner.render.dockerfile import inputs_digest
 from tests import fleets
 
 WEBS = ("web1", "web2", "web3")
@@ -53,6 +58,8 @@ class Simulation:
         self.folder = folder
         self.version = "1"
         self.inventory = {name: fleets.host(name) for name in names}
+        self.context: tuple[ContextFile, ...] = ()
+        self.pins = Pins()
 
     def behave(self, behaviour: AppBehaviour) -> None:
         """Say how the web image of this version behaves; it is built if need be."""
@@ -104,12 +111,30 @@ class Simulation:
         """Return what brings images to hosts."""
         return CacheShipper(LayerCache(self.folder), lambda: [self.builder.store])
 
+    def write(self, path: str, text: str) -> None:
+        """Put a file into the build context of the web service."""
+        source = self.folder / "app" / path
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(text)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        kept = tuple(entry for entry in self.context if entry.path != path)
+        self.context = (*kept, ContextFile(path, str(source), 0o644, len(text), digest))
+
+    def prune_images(self, name: str) -> None:
+        """Remove by hand every image of a host that no container uses, as `docker system prune -a` does."""
+        images = self.hosts[name].images
+        for image in images.all():
+            with suppress(EngineRefused):
+                images.remove(image.image_id)
+
     def _inputs(self) -> dict[str, BuildInputs]:
         services = dict.fromkeys(("web", "api"), f"FROM memory\nLABEL v={self.version}")
         services[LOAD_BALANCER] = "FROM memory\nLABEL balancer=1"
+        found = {name: BuildInputs(name, "", text, None) for name, text in services.items()}
+        found["web"] = replace(found["web"], context=self.context, pins=self.pins)
         return {
-            name: BuildInputs(name, f"provisioner/shop/{name}:{abs(hash(text)):016x}", text, None)
-            for name, text in services.items()
+            name: replace(each, tag=f"provisioner/shop/{name}:{inputs_digest(each)[:16]}")
+            for name, each in found.items()
         }
 
     def _world(self) -> World:

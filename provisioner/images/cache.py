@@ -59,20 +59,16 @@ class LayerCache:
 
     def layer(self, diff_id: str) -> Iterator[bytes]:
         """Yield the bytes of a layer in pieces of constant size."""
-        path = self._layer_path(diff_id)
+        path = self.path_of(diff_id)
         with told_as_storage(path), path.open("rb") as source:
             while piece := source.read(_PIECE):
                 yield piece
 
-    def path_of(self, diff_id: str) -> Path:
-        """Return where a layer lies, or would lie."""
-        return self._layer_path(diff_id)
-
     def forget(self, image: ImageContent) -> None:
         """Remove an image and all its layers, which others may share: they are fetched again when needed."""
         for layer in image.layers:
-            with told_as_storage(self._layer_path(layer.diff_id)):
-                self._layer_path(layer.diff_id).unlink(missing_ok=True)
+            with told_as_storage(self.path_of(layer.diff_id)):
+                self.path_of(layer.diff_id).unlink(missing_ok=True)
         shutil.rmtree(self._image_folder(image.image_id), ignore_errors=True)
 
     def absorb(self, pieces: Iterable[bytes]) -> tuple[ImageContent, ...]:
@@ -97,13 +93,13 @@ class LayerCache:
                 raise ArchiveBroken(f"the image archive holds {len(saved)} images where one was asked for")
             content, names = _checked(saved[0], archive, spool)
             layers = zip(names, content.layers, strict=True)
-            paths = tuple(spool.paths.get(name) or self._layer_path(layer.diff_id) for name, layer in layers)
+            paths = tuple(spool.paths.get(name) or self.path_of(layer.diff_id) for name, layer in layers)
             yield SpooledImage(content, paths, folder)
 
     def keep(self, image: ImageContent, layers: Mapping[str, Path], folder: Path) -> None:
         """Keep an image whose layers lie in files of a workspace, by diff id; `folder` is that workspace."""
         for layer in image.layers:
-            target = self._layer_path(layer.diff_id)
+            target = self.path_of(layer.diff_id)
             source = layers[layer.diff_id]
             if source != target and not target.exists():
                 _place(source, target)
@@ -112,7 +108,7 @@ class LayerCache:
     def _accept(self, image: SavedImage, archive: SavedArchive, spool: _Spool) -> ImageContent:
         content, names = _checked(image, archive, spool)
         for name, layer in zip(names, content.layers, strict=True):
-            _place(spool.paths.get(name), self._layer_path(layer.diff_id))
+            _place(spool.paths.get(name), self.path_of(layer.diff_id))
         self._write_image(content, spool.folder)
         return content
 
@@ -151,7 +147,8 @@ class LayerCache:
         path = self.folder / "layers" / digest
         return path.stat().st_size if path.is_file() else None
 
-    def _layer_path(self, diff_id: str) -> Path:
+    def path_of(self, diff_id: str) -> Path:
+        """Return where a layer lies, or would lie."""
         return self.folder / "layers" / diff_id.removeprefix(_ALGORITHM)
 
     def _image_folder(self, image_id: str) -> Path:

@@ -205,7 +205,7 @@ class MemoryBuilder:
         self.built.append(inputs.tag)
         files = {"inputs": repr(replace(inputs, tag="", context=())).encode()}
         context = {f"context/{entry.path}": entry.digest.encode() for entry in inputs.context}
-        return Made(self._have({**files, **context}, inputs.tag))
+        return Made(self._have({**files, **context}, inputs.tag), inputs.pins)
 
     def pull(self, reference: str, progress: Progress) -> ImageFacts:
         """Have an image that `registry` names. Raise ImageMissing for any other."""
