@@ -62,10 +62,13 @@ class HostReader(Protocol):
 
 
 class ReleaseReader(Protocol):
-    """Reads the releases that lie on one host."""
+    """Reads the releases that lie on one host, and what its images take."""
 
     def release(self, reference: str) -> Mapping[str, bytes]:
         """Return the files of a release image by path, byte for byte. Raise EngineRefused."""
+
+    def image_bytes(self) -> int:
+        """Return the bytes that the layers of all images take on its disk, each layer once. Raise EngineRefused."""
 
 
 class Containers(Protocol):

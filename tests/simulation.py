@@ -18,14 +18,16 @@ from provisioner.images.memory import MemoryBuilder, MemoryImageStore
 from provisioner.images.shipping.ship import CacheShipper
 from provisioner.local.templates import TemplateFolders
 from provisioner.model.balancer import BalancerConfig
+from provisioner.model.container import FLEET_LABEL, RELEASE_LABEL, ContainerOptions, ContainerRequest
 from provisioner.model.event import Event, Finished
-from provisioner.model.image import BuildInputs, ContextFile
+from provisioner.model.image import BuildInputs, ContextFile, Known
 from provisioner.model.inventory import Host
 from provisioner.model.lock import Pins
 from provisioner.model.spec import LOAD_BALANCER, FleetSpec
 from provisioner.model.status import FleetStatus
 from provisioner.planning.desire import ImageIndex, desire
 from provisioner.reconcile.apply import Consent, apply
+from provisioner.reconcile.chronicle import open_archive
 from provisioner.reconcile.prepare import drift, prepare
 from provisioner.reconcile.survey import survey
 from provisioner.reconcile.world import Intent, World
@@ -74,18 +76,18 @@ class Simulation:
         scope: frozenset[str] | None = None,
     ) -> Finished:
         """Apply a spec, perhaps to some hosts only, and return how it ended."""
-        world, intent = self._world(), replace(self.intent(spec, webs), scope=scope)
+        world, intent = self.world(), replace(self.intent(spec, webs), scope=scope)
         prepared = prepare(world.lookout, intent, world.builder)
         return apply(world, intent, prepared, consent or Consent())
 
     def drift(self, spec: FleetSpec, webs: tuple[str, ...] = WEBS) -> list[tuple[str, str, str, str]]:
         """Return host, kind, key and class of every difference."""
-        report = drift(self._world().lookout, self.intent(spec, webs))
+        report = drift(self.world().lookout, self.intent(spec, webs))
         return [(row.host, row.kind, row.key, row.drift_class) for row in report.rows]
 
     def status(self, spec: FleetSpec) -> FleetStatus:
         """Return the state of the fleet."""
-        return survey(self._world().lookout, self.intent(spec))
+        return survey(self.world().lookout, self.intent(spec))
 
     def intent(self, spec: FleetSpec, webs: tuple[str, ...] = WEBS) -> Intent:
         """Return what a spec wants."""
@@ -120,6 +122,15 @@ class Simulation:
         kept = tuple(entry for entry in self.context if entry.path != path)
         self.context = (*kept, ContextFile(path, str(source), 0o644, len(text), digest))
 
+    def container_of(self, host: str, release: int) -> ContainerRequest:
+        """Return a container as the web service of an earlier release was on a host."""
+        archive = open_archive(self.world().lookout, self.inventory, "shop")
+        found = archive.find(str(release))
+        image = next(node.image for node in found.content.desired.nodes if node.node.host == host)
+        assert isinstance(image, Known)
+        labels = {RELEASE_LABEL: found.name, FLEET_LABEL: "shop"}
+        return ContainerRequest("left-over", image.image_id, ContainerOptions(), host, labels=labels)
+
     def prune_images(self, name: str) -> None:
         """Remove by hand every image of a host that no container uses, as `docker system prune -a` does."""
         images = self.hosts[name].images
@@ -137,7 +148,8 @@ class Simulation:
             for name, each in found.items()
         }
 
-    def _world(self) -> World:
+    def world(self) -> World:
+        """Return all that a run may use."""
         return World(
             hosts=self.hosts,
             balancers=self.balancers,

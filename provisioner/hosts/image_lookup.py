@@ -85,6 +85,12 @@ class ImageLookup:
         """Yield an image, by tag or image id, as an archive in pieces. Raise EngineRefused."""
         yield from self._saved(self.own_id(reference))
 
+    def layer_bytes(self) -> int:
+        """Return the bytes that the layers of all images take on the host's disk. Raise EngineRefused."""
+        with self._engine.client(patient=True) as client:
+            usage: Answer = client.df()
+        return int(usage.get("LayersSize") or 0)
+
     def is_containerd(self) -> bool:
         """Tell which store the engine keeps its images in; asked once."""
         with self._lock:

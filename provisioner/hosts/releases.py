@@ -1,4 +1,4 @@
-"""Reads the releases that lie on a host, byte for byte."""
+"""Reads the releases that lie on a host, byte for byte, and what all its images take."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ class ReleaseImages:
     def __init__(self, host: str, images: ImageLookup) -> None:
         self._host = host
         self._images = images
+
+    def image_bytes(self) -> int:
+        """Return the bytes that the layers of all images take on its disk, each layer once."""
+        return self._images.layer_bytes()
 
     def release(self, reference: str) -> Mapping[str, bytes]:
         """Return the files of a release image by path. Raise EngineRefused, also for a damaged image."""

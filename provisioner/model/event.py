@@ -65,6 +65,15 @@ class HostUnreachableSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class SpaceFreed:
+    """What a host gained when images of ours were removed: how many went, the bytes that are free again."""
+
+    host: str
+    images: int
+    freed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The end of a run: its outcome, the release the fleet is on, the exit code, and what is left to say."""
 
@@ -76,4 +85,13 @@ class Finished:
     message: str = ""
 
 
-Event = PlanMade | StepStarted | ActionProgress | ActionSucceeded | ActionFailed | HostUnreachableSeen | Finished
+Event = (
+    PlanMade
+    | StepStarted
+    | ActionProgress
+    | ActionSucceeded
+    | ActionFailed
+    | HostUnreachableSeen
+    | SpaceFreed
+    | Finished
+)

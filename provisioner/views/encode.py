@@ -15,6 +15,7 @@ from provisioner.model.event import (
     Finished,
     HostUnreachableSeen,
     PlanMade,
+    SpaceFreed,
     StepStarted,
 )
 from provisioner.model.image import Known, ToBuild, ToFetch
@@ -91,6 +92,8 @@ def event_object(event: Event) -> Json:
             return {"type": "step_started", "step": event.number, "of": event.total, "title": event.step.title}
         case HostUnreachableSeen():
             return {"type": "host_unreachable", "host": event.host, "reason": event.reason, "hint": event.hint}
+        case SpaceFreed():
+            return {"type": "space_freed", "host": event.host, "images": event.images, "bytes": event.freed}
         case Finished():
             return _finished(event)
         case ActionProgress() | ActionSucceeded() | ActionFailed():

@@ -13,13 +13,14 @@ from provisioner.model.event import (
     Finished,
     HostUnreachableSeen,
     Outcome,
+    SpaceFreed,
     StepStarted,
 )
 from provisioner.views.diagnostics import explanation
 from provisioner.views.marks import Marks
 from provisioner.views.page import clean, hanging, indented
 from provisioner.views.sentences import place, sentence
-from provisioner.views.words import duration, plural
+from provisioner.views.words import duration, plural, size
 
 NEXT: dict[Outcome, str] = {
     "complete": "provisioner status",
@@ -66,6 +67,11 @@ def unreachable_page(event: HostUnreachableSeen, marks: Marks) -> Iterator[Rende
     yield Text(f"{marks.bad} {event.host} unreachable: {clean(event.reason)}", style="bad")
     if event.hint:
         yield Text.assemble(("hint: ", "command"), clean(event.hint))
+
+
+def freed_line(event: SpaceFreed) -> str:
+    """Return what a host gained."""
+    return f"{event.host}: {plural(event.images, 'image')} removed, {size(event.freed)} freed"
 
 
 def finished_line(event: Finished, marks: Marks) -> RenderableType:

@@ -15,6 +15,7 @@ from provisioner.model.event import (
     Finished,
     HostUnreachableSeen,
     PlanMade,
+    SpaceFreed,
     StepStarted,
 )
 from provisioner.views import events
@@ -50,6 +51,8 @@ class _Run:
                 self._failed(event)
             case HostUnreachableSeen():
                 self._err.show(*events.unreachable_page(event, self._err.marks))
+            case SpaceFreed():
+                self._out.show(events.freed_line(event))
             case Finished():
                 self._finished(event)
             case _:

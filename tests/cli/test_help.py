@@ -16,7 +16,7 @@ from tests.cli.command_line import CHECKOUT, provisioner
 
 VERBS = (
     "validate", "render", "schema", "build", "plan", "apply", "status", "drift", "history",
-    "doctor", "trust", "destroy", "lab",
+    "prune", "doctor", "trust", "destroy", "lab",
 )  # fmt: skip
 AT_MOST = 0.25
 SLOW_TO_IMPORT = {"paramiko", "docker", "pydantic", "jinja2", "rich", "yaml", "cryptography", "requests"}

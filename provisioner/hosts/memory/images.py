@@ -70,6 +70,11 @@ class Shelf:
         self._move_tags(facts)
         self.held[facts.image_id] = replace(held, facts=facts)
 
+    def layer_bytes(self) -> int:
+        """Return the bytes that all layers take, each layer once."""
+        layers = {chain: layer for held in self.held.values() for chain, layer in _layers_by_chain(held)}
+        return sum(map(len, layers.values()))
+
     def _move_tags(self, facts: ImageFacts) -> None:
         for key, held in self.held.items():
             left = tuple(tag for tag in held.facts.tags if tag not in facts.tags)
@@ -83,7 +88,7 @@ class MemoryImages:
     def __init__(self, line: Line, in_use: Callable[[str], bool] = lambda _: False) -> None:
         self._line = line
         self._in_use = in_use
-        self._shelf = Shelf()
+        self.shelf = Shelf()
         self.refusal = ""
         """While not empty, what every load is refused with (`no space left on device`)."""
 
@@ -94,27 +99,27 @@ class MemoryImages:
 
     def add(self, facts: ImageFacts) -> None:
         """Have an image of which nothing but the facts matters; such an image cannot be saved."""
-        self._shelf.held[facts.image_id] = HeldImage(facts)
+        self.shelf.held[facts.image_id] = HeldImage(facts)
 
     def all(self) -> tuple[ImageFacts, ...]:
         """Return every image, by id."""
-        return tuple(held.facts for _, held in sorted(self._shelf.held.items()))
+        return tuple(held.facts for _, held in sorted(self.shelf.held.items()))
 
     def files(self, reference: str) -> Mapping[str, bytes]:
         """Return the files of an image by absolute path, none where there is no such image."""
-        held = self._shelf.find(reference)
+        held = self.shelf.find(reference)
         return {} if held is None else {path: data for layer in held.layers for path, data in unpack(layer).items()}
 
     def inspect(self, reference: str) -> ImageFacts | None:
         """Return an image by tag or id, None where there is none."""
         self._line.reach()
-        held = self._shelf.find(reference)
+        held = self.shelf.find(reference)
         return None if held is None else held.facts
 
     def stacks(self, repository: str) -> tuple[tuple[str, ...], ...]:
         """Return the layers, bottom-up by diff id, of each image tagged in a repository, the newest image first."""
         self._line.reach()
-        tagged = (held.facts for held in reversed(self._shelf.held.values()))
+        tagged = (held.facts for held in reversed(self.shelf.held.values()))
         return tuple(
             facts.layers for facts in tagged if any(tag.rpartition(":")[0] == repository for tag in facts.tags)
         )
@@ -122,7 +127,7 @@ class MemoryImages:
     def chains(self) -> frozenset[str]:
         """Return the chain ids of every layer the engine has."""
         self._line.reach()
-        return frozenset(chain for held in self._shelf.held.values() for chain in chains_of(held.facts.layers))
+        return frozenset(chain for held in self.shelf.held.values() for chain in chains_of(held.facts.layers))
 
     def load(self, archive: Iterable[bytes]) -> None:
         """Load an archive as an engine does: layers that are here already may be missing from it."""
@@ -130,14 +135,14 @@ class MemoryImages:
             if self.refusal:
                 raise EngineRefused(self._line.host, self.refusal, status=500)
             try:
-                self._shelf.unpack(archive)
+                self.shelf.unpack(archive)
             except (KeyError, ValueError, OSError, TarError) as fault:
                 raise EngineRefused(self._line.host, f"the archive is not whole: {fault}", status=500) from fault
 
     def save(self, reference: str) -> Iterator[bytes]:
         """Return an image as an archive, in one piece."""
         self._line.reach()
-        held = self._shelf.find(reference)
+        held = self.shelf.find(reference)
         if held is None or not held.config:
             raise EngineRefused(self._line.host, f"no such image: {reference}", status=404)
         yield pack(held.config, held.layers, held.facts.tags)
@@ -145,20 +150,20 @@ class MemoryImages:
     def tag(self, reference: str, tag: str) -> None:
         """Let a tag name an image that is there, whatever it named before."""
         with self._line.effect(f"tag image {tag}"):
-            held = self._shelf.find(reference)
+            held = self.shelf.find(reference)
             if held is None:
                 raise EngineRefused(self._line.host, f"no such image: {reference}", status=404)
-            self._shelf.name(held, tag)
+            self.shelf.name(held, tag)
 
     def remove(self, reference: str) -> None:
         """Remove a tag, and the image with its last one; an id removes them all. Not one a container needs."""
         with self._line.effect(f"remove image {reference}"):
-            held = self._shelf.find(reference)
-            if held is None or self._shelf.untag(held, reference):
+            held = self.shelf.find(reference)
+            if held is None or self.shelf.untag(held, reference):
                 return
             if self._in_use(held.facts.image_id):
                 raise EngineRefused(self._line.host, f"image {reference} is used by a container", status=409)
-            del self._shelf.held[held.facts.image_id]
+            del self.shelf.held[held.facts.image_id]
 
 
 def _layers_by_chain(held: HeldImage) -> Iterator[tuple[str, bytes]]:

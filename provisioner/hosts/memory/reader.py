@@ -80,6 +80,11 @@ class MemoryReader:
                 raise EngineRefused(self._host.name, f"nothing answers on port {port} of {held.name}")
             return held.behaviour.pages.get(path, b"")
 
+    def image_bytes(self) -> int:
+        """Return the bytes that the layers of all images take, each layer once."""
+        self._machine.line.reach()
+        return self._machine.images.shelf.layer_bytes()
+
     def release(self, reference: str) -> Mapping[str, bytes]:
         """Return the files of a release image by path, byte for byte."""
         self._machine.line.reach()
