@@ -9,6 +9,7 @@
     │   ├── EngineRefused            the engine answered with an error
     │   ├── AddressUnknown           the host has no interface with the address the inventory gives it
     │   ├── ShippingFailed           an image did not arrive, or arrived as another one
+    │   ├── NoRoom                   the host has less room on its disk than what is to be brought there takes
     │   ├── BalancerRefused          the load balancer did not accept a file or a command
     │   └── NodeUnhealthy            a node did not pass its gate; carries its last log lines
     ├── BuildFailed                  an image could not be built; carries the instruction and its output
@@ -132,6 +133,16 @@ class NotLocked(ProvisionerError):
 
 class ShippingFailed(HostError):
     """An image did not arrive on a host, or what arrived has another id."""
+
+
+class NoRoom(HostError):
+    """A host's disk is too full for what is to be brought there; `needed` and `free` are bytes."""
+
+    def __init__(self, host: str, *, needed: int, free: int) -> None:
+        message = f"{needed / 1e6:.0f} MB are needed there and {free / 1e6:.0f} MB are free"
+        super().__init__(host, message, hint="make room on that host: `docker system df` shows what takes it")
+        self.needed = needed
+        self.free = free
 
 
 class ArchiveBroken(ProvisionerError):

@@ -249,6 +249,10 @@ class HostHands(Protocol):
     def images(self) -> ImageStore:
         """Return its images."""
 
+    @property
+    def engine_socket(self) -> str:
+        """Return the path of its engine's socket on the host."""
+
 
 class Readers(Protocol):
     """Lends readers of hosts, one connection per host, kept until closed."""

@@ -80,6 +80,7 @@ class EngineHands:
     containers: EngineContainers
     shell: EngineShell
     images: EngineImages
+    engine_socket: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ class SshHosts:
             EngineContainers(sight.engine, sight.images),
             EngineShell(sight.engine, timeouts),
             EngineImages(sight.engine, sight.images),
+            host.variables.get(SOCKET_VARIABLE, "") or DEFAULT_SOCKET,
         )
         return _Lent(sight, hands, ReleaseImages(host.name, sight.images))
 

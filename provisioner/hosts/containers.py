@@ -14,6 +14,7 @@ from provisioner.hosts.engine import Engine
 from provisioner.hosts.image_lookup import ImageLookup
 from provisioner.model.container import (
     FLEET_LABEL,
+    KIND_LABEL,
     ContainerOptions,
     ContainerRequest,
     EngineHealthTest,
@@ -36,13 +37,13 @@ class EngineContainers:
         self._images = images
 
     def create(self, request: ContainerRequest) -> str:
-        """Create a container and its named volumes, which carry the label of its fleet; return its id."""
-        fleet = request.labels.get(FLEET_LABEL, "")
+        """Create a container and its named volumes, which carry the label of its fleet or its kind; return its id."""
+        label = next((name for name in (FLEET_LABEL, KIND_LABEL) if name in request.labels), "")
         image = self._images.own_id(request.image_id)
         with self._engine.client(patient=True) as client:
             for mount in request.options.mounts:
                 if mount.kind == "volume":
-                    client.create_volume(mount.source, labels={FLEET_LABEL: fleet} if fleet else None)
+                    client.create_volume(mount.source, labels={label: request.labels[label]} if label else None)
             body = creation(request, image)
             made = client.create_container_from_config(body, request.name)  # type: ignore[no-untyped-call]  # its stub
             return str(made["Id"])
@@ -109,7 +110,7 @@ def creation(request: ContainerRequest, image: str) -> dict[str, Any]:
         "Healthcheck": _health(options.health),
         "StopSignal": options.stop_signal or None,
         "StopTimeout": options.stop_timeout,
-        "HostConfig": _host_config(options, request.ports),
+        "HostConfig": {**_host_config(options, request.ports), "AutoRemove": request.temporary},
     }
     return {key: value for key, value in body.items() if value is not None}
 

@@ -79,12 +79,17 @@ class Archive:
 
         Raise ArchiveBroken, before any document was sent, where a layer is not what its diff id says.
         """
+        for part in self.parts():
+            if isinstance(part, Member):
+                yield from _checked(part, read_layer(part.diff_id))
+            else:
+                yield part
+
+    def parts(self) -> Iterator[bytes | Member]:
+        """Yield what the archive consists of: bytes, none of them empty, and layers that have to be read."""
         for member in self.members:
             yield member_header(member.name, member.size)
-            if member.diff_id:
-                yield from _checked(member, read_layer(member.diff_id))
-            else:
-                yield member.content
+            yield member if member.diff_id else member.content
             if padding := member_padding(member.size):
                 yield padding
         yield bytes(2 * tarfile.BLOCKSIZE)

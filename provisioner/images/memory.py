@@ -174,6 +174,11 @@ class MemoryReceiver:
         """Refuse: nothing runs here."""
         raise EngineRefused(self.images.host, "nothing runs here")
 
+    @property
+    def engine_socket(self) -> str:
+        """Return a path where nothing listens."""
+        return "/nowhere"
+
 
 def receiver(images: ImageStore) -> MemoryReceiver:
     """Return a host that has this store."""

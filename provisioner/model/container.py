@@ -79,7 +79,10 @@ class ContainerOptions:
 
 @dataclass(frozen=True, slots=True)
 class ContainerRequest:
-    """One container to be created: options, and what is its node's own (name, hostname, ports, labels)."""
+    """One container to be created: options, and what is its node's own (name, hostname, ports, labels).
+
+    The engine itself removes a `temporary` one when its program ends.
+    """
 
     name: str
     image_id: str
@@ -87,6 +90,7 @@ class ContainerRequest:
     hostname: str
     ports: tuple[PublishedPort, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    temporary: bool = False
 
 
 FLEET_LABEL = "provisioner.fleet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -66,6 +67,7 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
     from provisioner.images.build import LAYERS
     from provisioner.images.cache import LayerCache
     from provisioner.images.inputs.gather import InputsImages
+    from provisioner.images.shipping.courier.couriers import Couriers
     from provisioner.images.shipping.ship import CacheShipper
 
     with ExitStack() as stack:
@@ -73,8 +75,10 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
         hosts = stack.enter_context(open_hosts(settings, declared.inventory, ids))
         builder, place_of_building = _builder(settings, declared, hosts, stack)
         own_folder(settings.cache.parent)
+        sources = functools.partial(_sources, builder, declared, hosts)
         cache = LayerCache(settings.cache / LAYERS)
-        shipper = CacheShipper(cache, lambda: _sources(builder, declared, hosts), ids=ids)
+        couriers = Couriers(builder, CacheShipper(cache, sources, ids=ids).ship)
+        shipper = CacheShipper(cache, sources, ids=ids, lend=couriers.at)
         yield World(
             hosts=hosts,
             balancers=HaproxyBalancers(SystemClock()),

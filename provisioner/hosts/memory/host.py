@@ -36,6 +36,7 @@ class MemoryHost:
         self.reader = MemoryReader(self.machine, host)
         self.containers = MemoryContainers(self.machine)
         self.shell = MemoryShell(self.machine)
+        self.engine_socket = "/var/run/docker.sock"
 
     @property
     def images(self) -> MemoryImages:

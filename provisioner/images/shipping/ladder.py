@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from provisioner.errors import EngineRefused, EngineUnavailable, HostUnreachable, ShippingFailed
+from provisioner.errors import (
+    BuildFailed,
+    EngineRefused,
+    EngineUnavailable,
+    HostUnreachable,
+    ImageMissing,
+    ShippingFailed,
+)
 from provisioner.images.archive import Archive, ImageContent, Layer, chain_ids, missing_layers, pack
 from provisioner.images.shipping.arrival import clear, settle
+from provisioner.images.shipping.courier.orders import OpenCourier
+from provisioner.images.shipping.haul import Haul
+from provisioner.images.shipping.parcels import Parcels
 from provisioner.images.shipping.shipment import Shipment, bytes_told, counted
 from provisioner.ports import Containers, ImageStore, Progress
 
 NEGLIGIBLE = 1 << 20
 """Bytes of missing layers for which nobody looks through all images of an engine."""
+
+HAULED_FROM = 4 << 20
+"""Bytes of missing layers from which a courier carries them."""
+
+PAUSES = (0.5, 2.0, 4.0)
+"""Seconds to wait before a connection that was lost is made again."""
 
 _DISK_FULL = "no space left on device"
 _GZIP = 31
@@ -21,26 +38,42 @@ _GZIP = 31
 
 @dataclass(slots=True)
 class Journey:
-    """One shipment to one engine: where it goes, who is told, and the bytes that have gone so far."""
+    """One shipment to one engine: where it goes, who is told, and the bytes that have gone so far.
+
+    Without `courier` everything is sent straight to the engine, without `containers` no container is tried.
+    """
 
     shipment: Shipment
     to: ImageStore
     containers: Containers | None
     progress: Progress
+    courier: OpenCourier | None = None
+    parcels: Parcels | None = None
+    pauses: tuple[float, ...] = PAUSES
     sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A way to send an image: what it is called, which layers go, and whether a courier carries them."""
+
+    title: str
+    missing: tuple[Layer, ...]
+    hauled: bool = False
 
 
 def send(journey: Journey) -> int:
     """Load a shipment into an engine and prove that it is there; return the bytes sent.
 
-    First only the layers that the engine lacks. Where that fails, what it has is asked again, because others may
-    have removed layers meanwhile; at last every layer is sent. Raise ShippingFailed.
+    First only the layers that the engine lacks, where they are big through a courier. Where that fails, what it
+    has is asked again, because others may have removed layers meanwhile; at last every layer is sent. Raise
+    ShippingFailed, and NoRoom before anything is sent.
     """
     reason = ""
-    for title, missing in _rungs(journey):
+    for rung in _rungs(journey):
         if reason:
-            journey.progress(f"{title} ({reason})", 0, 0)
-        reason = _attempt(journey, title, missing)
+            journey.progress(f"{rung.title} ({reason})", 0, 0)
+        reason = _attempt(journey, rung)
         if not reason:
             return journey.sent
         if _DISK_FULL in reason.lower():
@@ -68,44 +101,72 @@ def compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield packer.flush()
 
 
-def _rungs(journey: Journey) -> Iterator[tuple[str, tuple[Layer, ...]]]:
+def _rungs(journey: Journey) -> Iterator[Rung]:
     """Yield what to send, each time only if it is something else than what has failed already."""
     image, to = journey.shipment.image, journey.to
     tried = lacking(image, journey.shipment.repository, to)
-    yield f"sending {len(tried)} of {len(image.layers)} layers", tried
+    title = f"sending {len(tried)} of {len(image.layers)} layers"
+    if journey.courier is not None and sum(layer.size for layer in tried) >= HAULED_FROM:
+        yield Rung(title, tried, hauled=True)
+        title = "sending straight to the engine"
+        tried = missing_layers(image, to.chains())
+    yield Rung(title, tried)
     again = missing_layers(image, to.chains())
     if again != tried:
-        yield "sending what is missing now", again
+        yield Rung("sending what is missing now", again)
     everything = missing_layers(image, ())
     if everything not in (tried, again):
-        yield "sending every layer", everything
+        yield Rung("sending every layer", everything)
 
 
-def _attempt(journey: Journey, title: str, missing: tuple[Layer, ...]) -> str:
-    """Load once, and once more where the connection is lost; return why the image is not there."""
-    archive = pack(journey.shipment.image, (journey.shipment.provisional,), missing)
-    try:
-        return _load_and_settle(journey, title, archive)
-    except HostUnreachable:
-        return _load_and_settle(journey, f"{title}, again after the connection was lost", archive)
+def _attempt(journey: Journey, rung: Rung) -> str:
+    """Climb a rung, and again where the connection is lost; return why the image is not there."""
+    archive = pack(journey.shipment.image, (journey.shipment.provisional,), rung.missing)
+    for pause in journey.pauses if rung.hauled else journey.pauses[:1]:
+        try:
+            return _load_and_settle(journey, rung, archive)
+        except HostUnreachable as error:
+            journey.progress(f"{error.reason}; trying again", 0, 0)
+            time.sleep(pause)
+    return _load_and_settle(journey, rung, archive)
 
 
-def _load_and_settle(journey: Journey, title: str, archive: Archive) -> str:
+def _load_and_settle(journey: Journey, rung: Rung, archive: Archive) -> str:
     shipment, to = journey.shipment, journey.to
     try:
-        _load(journey, title, archive)
-        return settle(shipment, shipment.provisional, to, journey.containers)
+        reason = _haul(journey, rung, archive) if rung.hauled else _load(journey, rung.title, archive)
+        return reason or settle(shipment, shipment.provisional, to, journey.containers)
     except (EngineRefused, EngineUnavailable) as error:
         # An engine may end the connection in the middle of a load it cannot finish.
         return error.reason
+    except (BuildFailed, ImageMissing) as error:
+        if not rung.hauled:
+            raise
+        return f"there is no courier: {error.message}"
     finally:
         clear(shipment, to)
 
 
-def _load(journey: Journey, title: str, archive: Archive) -> None:
+def _load(journey: Journey, title: str, archive: Archive) -> str:
     journey.progress(title, 0, archive.size)
     told = bytes_told(journey.progress, title, archive.size)
     journey.to.load(_measured(journey, compressed(counted(archive.stream(journey.shipment.read_layer), told))))
+    return ""
+
+
+def _haul(journey: Journey, rung: Rung, archive: Archive) -> str:
+    if journey.courier is None or journey.parcels is None:
+        return "there is no courier"
+
+    def spent(size: int) -> None:
+        journey.sent += size
+
+    haul = Haul(journey.to.host, archive, rung.missing, journey.parcels, journey.progress, spent)
+    with journey.courier() as courier:
+        reason = haul.carry(courier)
+        if not reason:
+            haul.keep(courier, journey.shipment.owner, journey.shipment.image.layers)
+        return reason
 
 
 def _measured(journey: Journey, pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from threading import Lock
 
 from provisioner.errors import ArchiveBroken, HostError, ImageMissing
@@ -11,7 +13,9 @@ from provisioner.images.archive import ImageContent, manifest_digest
 from provisioner.images.cache import LayerCache
 from provisioner.images.engine import ImageSource
 from provisioner.images.shipping.arrival import has, settle
-from provisioner.images.shipping.ladder import Journey, send
+from provisioner.images.shipping.courier.orders import Courier
+from provisioner.images.shipping.ladder import PAUSES, Journey, send
+from provisioner.images.shipping.parcels import Parcels
 from provisioner.images.shipping.record import record_image
 from provisioner.images.shipping.shipment import Receiver, Shipment, bytes_told, counted
 from provisioner.ports import ImageIds, ImageStore, Progress
@@ -19,20 +23,34 @@ from provisioner.ports import ImageIds, ImageStore, Progress
 Sources = Callable[[], Iterable[ImageSource]]
 """Gives, when they are needed, the engines that may have an image, the likeliest first."""
 
+LendCourier = Callable[[Receiver, str, Progress], AbstractContextManager[Courier]]
+"""Lends a courier on a host for one task."""
+
 
 class CacheShipper:
     """Ships images out of a cache on this machine's disk, which it fills from the engines that have them.
 
-    `ids` hears what a containerd store will call an image, so that nobody has to read the image to find out.
+    `ids` hears what a containerd store will call an image, so that nobody has to read the image to find out; `lend`
+    lends couriers for what is big; `pauses` are seconds before a lost connection is made again.
     """
 
     def __init__(
-        self, cache: LayerCache, sources: Sources, platform: str = "linux/amd64", *, ids: ImageIds | None = None
+        self,
+        cache: LayerCache,
+        sources: Sources,
+        platform: str = "linux/amd64",
+        *,
+        ids: ImageIds | None = None,
+        lend: LendCourier | None = None,
+        pauses: tuple[float, ...] = PAUSES,
     ) -> None:
         self._cache = cache
         self._sources = sources
         self._platform = platform
         self._ids = ids
+        self._lend = lend
+        self._pauses = pauses
+        self._parcels = Parcels(cache.folder / "parcels", cache.layer)
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
     def holds(self, image_id: str) -> bool:
@@ -46,20 +64,13 @@ class CacheShipper:
     def ship(self, image_id: str, tags: tuple[str, ...], to: Receiver, progress: Progress) -> int:
         """Make a host have an image under `tags`; return the bytes sent, 0 where it had it.
 
-        Raise ImageMissing where no source has it, ShippingFailed where it did not arrive.
+        Raise ImageMissing where no source has it, ShippingFailed where it did not arrive, NoRoom.
         """
         if has(to.images, image_id, tags):
             return 0
-        shipment = Shipment(self._content(image_id, progress), tags, self._cache.layer)
-        if _was_there(shipment, to):
-            return 0
-        try:
-            return send(Journey(shipment, to.images, to.containers, progress))
-        except ArchiveBroken as error:
-            progress(f"{error.message}; fetching the image again", 0, 0)
-            self._cache.forget(shipment.image)
-            again = Shipment(self._content(image_id, progress), tags, self._cache.layer)
-            return send(Journey(again, to.images, to.containers, progress))
+        # Of two images for one host the second may do with layers of the first.
+        with self._locks[f"host {to.images.host}"]:
+            return self._bring(image_id, tags, to, progress)
 
     def record(self, files: Mapping[str, bytes], labels: Mapping[str, str], tag: str, to: ImageStore) -> str:
         """Make an engine have an image of these files and labels and nothing else; return its id.
@@ -71,6 +82,20 @@ class CacheShipper:
         if not has(to, image.image_id, (tag,)):
             send(Journey(Shipment(image, (tag,), lambda _: (layer,)), to, None, lambda *_: None))
         return image.image_id
+
+    def _bring(self, image_id: str, tags: tuple[str, ...], to: Receiver, progress: Progress) -> int:
+        shipment = Shipment(self._content(image_id, progress), tags, self._cache.layer)
+        if _was_there(shipment, to):
+            return 0
+        courier = functools.partial(self._lend, to, shipment.name, progress) if self._lend else None
+        journey = Journey(shipment, to.images, to.containers, progress, courier, self._parcels, self._pauses)
+        try:
+            return send(journey)
+        except ArchiveBroken as error:
+            progress(f"{error.message}; fetching the image again", 0, 0)
+            self._cache.forget(shipment.image)
+            self._content(image_id, progress)
+            return send(journey)
 
     def _content(self, image_id: str, progress: Progress) -> ImageContent:
         # Several hosts may want one image at once: the first one fetches it.

@@ -30,6 +30,10 @@ class Receiver(Protocol):
     def shell(self) -> ContainerShell:
         """Return what reaches into its containers."""
 
+    @property
+    def engine_socket(self) -> str:
+        """Return the path of its engine's socket there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
@@ -54,6 +58,11 @@ class Shipment:
     def repository(self) -> str:
         """Return the repository of its first tag, where earlier images of the same service lie."""
         return self.tags[0].rpartition(":")[0] if self.tags else ""
+
+    @property
+    def owner(self) -> str:
+        """Return under what name a host's spool keeps the layers of this service."""
+        return digest_of(self.repository.encode()).removeprefix("sha256:")[:_NAME_DIGITS]
 
 
 def counted(pieces: Iterable[bytes], told: Callable[[int], None]) -> Iterator[bytes]:

@@ -1,0 +1,123 @@
+"""A courier in memory on a store in memory, and what may befall it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import zstandard
+
+from provisioner.errors import EngineRefused, HostUnreachable
+from provisioner.images.archive import Archive, Layer, digest_of
+from provisioner.images.shipping.courier.orders import Held, ParcelName
+from provisioner.images.shipping.shipment import Receiver
+from provisioner.ports import ImageStore, Progress
+
+
+@dataclass(slots=True)
+class MemorySpool:
+    """The spool of a host and its faults; it outlives couriers.
+
+    The line is cut once more bytes than the first of `cuts` have come since the last cut. `free` bytes are told to
+    be free, and no parcel grows beyond `capacity`. With `flips` that many parcels arrive with a wrong byte.
+    """
+
+    parcels: dict[str, bytes] = field(default_factory=dict)
+    unpacked: dict[str, bytes] = field(default_factory=dict)
+    kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    cuts: list[int] = field(default_factory=list)
+    free: int = 1 << 40
+    capacity: int = 1 << 40
+    flips: int = 0
+    couriers: int = 0
+    since_cut: int = 0
+
+
+@dataclass(slots=True)
+class MemoryCourier:
+    """A courier in memory."""
+
+    images: ImageStore
+    spool: MemorySpool
+
+    def room(self) -> int:
+        """Return the bytes that are told to be free."""
+        return self.spool.free
+
+    def layers(self) -> frozenset[str]:
+        """Return the layers that lie whole in its spool, by the hex of their diff id."""
+        return frozenset(self.spool.unpacked)
+
+    def held(self, parcel: ParcelName) -> Held:
+        """Return what it holds of a parcel."""
+        content = self.spool.parcels.get(parcel.name, b"")
+        return Held(len(content), digest_of(content).removeprefix("sha256:") if content else "-")
+
+    def discard(self, parcel: ParcelName) -> None:
+        """Forget a parcel."""
+        self.spool.parcels.pop(parcel.name, None)
+
+    def append(self, parcel: ParcelName, pieces: Iterable[bytes], told: Callable[[int], None]) -> None:
+        """Append pieces to a parcel until the line is cut."""
+        for piece in pieces:
+            left = self.spool.cuts[0] - self.spool.since_cut if self.spool.cuts else len(piece)
+            content = self.spool.parcels.get(parcel.name, b"") + self._garbled(piece[:left])
+            if len(content) > self.spool.capacity:
+                raise EngineRefused(self.images.host, "the courier answers: dd: No space left on device")
+            self.spool.parcels[parcel.name] = content
+            self.spool.since_cut += len(piece)
+            if left < len(piece):
+                del self.spool.cuts[0]
+                self.spool.since_cut = 0
+                raise HostUnreachable(self.images.host, "the connection to the courier was lost")
+            told(len(content))
+
+    def unpack(self, layer: Layer, parcel: ParcelName) -> None:
+        """Make a layer of a parcel, which is gone afterwards. Raise EngineRefused where it becomes another layer."""
+        content = self.spool.parcels.pop(parcel.name)
+        if _expanded(content) is None or digest_of(_expanded(content) or b"") != layer.diff_id:
+            raise EngineRefused(self.images.host, "the courier answers: it was unpacked to other bytes")
+        self.spool.unpacked[layer.diff_id.removeprefix("sha256:")] = _expanded(content) or b""
+
+    def load(self, archive: Archive) -> str:
+        """Give the engine an archive, its layers out of the spool; return why it did not take it, empty if it did."""
+        try:
+            layers = self.spool.unpacked
+            self.images.load(archive.stream(lambda diff_id: (layers[diff_id.removeprefix("sha256:")],)))
+        except EngineRefused as error:
+            return error.reason
+        return ""
+
+    def keep(self, owner: str, layers: tuple[str, ...]) -> None:
+        """Keep these layers (hex) for the owner's next time, and no others of his."""
+        self.spool.kept[owner] = layers
+        wanted = {layer for each in self.spool.kept.values() for layer in each}
+        self.spool.unpacked = {layer: content for layer, content in self.spool.unpacked.items() if layer in wanted}
+
+    def _garbled(self, piece: bytes) -> bytes:
+        if not self.spool.flips or not piece:
+            return piece
+        self.spool.flips -= 1
+        return piece[:-1] + bytes([piece[-1] ^ 1])
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCouriers:
+    """Lends couriers that work on one spool."""
+
+    spool: MemorySpool
+
+    @contextmanager
+    def at(self, to: Receiver, task: str, progress: Progress) -> Iterator[MemoryCourier]:
+        """Lend a courier on a host."""
+        progress(f"a courier for {task}", 0, 0)
+        self.spool.couriers += 1
+        yield MemoryCourier(to.images, self.spool)
+
+
+def _expanded(content: bytes) -> bytes | None:
+    try:
+        return zstandard.ZstdDecompressor().decompressobj().decompress(content)
+    except zstandard.ZstdError:
+        return None

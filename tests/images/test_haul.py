@@ -1,0 +1,204 @@
+"""Shipping big layers through a courier: cuts, full disks, broken parcels, and engines that will not have it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from provisioner.errors import EngineRefused, HostUnreachable, ImageMissing, NoRoom, ShippingFailed
+from provisioner.images.archive import pack
+from provisioner.images.cache import LayerCache
+from provisioner.images.memory import MemoryImageStore, receiver
+from provisioner.images.shipping.courier.engine_requests import read_load_answer
+from provisioner.images.shipping.courier.memory import MemoryCouriers, MemorySpool
+from provisioner.images.shipping.courier.orders import WINDOW, Courier
+from provisioner.images.shipping.parcels import Parcels
+from provisioner.images.shipping.ship import CacheShipper
+from provisioner.images.shipping.shipment import Receiver
+from provisioner.ports import Progress
+
+Make = Callable[..., Any]
+TAG = "provisioner/shop/web:0123456789abcdef"
+
+
+def noise(size: int, seed: int = 1) -> str:
+    """Return text that hardly gets smaller."""
+    return random.Random(seed).randbytes(size // 2).hex()
+
+
+AT_ONCE = (0.0, 0.0, 0.0)
+
+
+@pytest.fixture
+def big(make: Make) -> Any:
+    """An image whose base is big."""
+    return make(noise(6 << 20), "app")
+
+
+def source(*images: Any) -> MemoryImageStore:
+    """Return an engine that has these images."""
+    made = MemoryImageStore("builder")
+    for image in images:
+        made.load(pack(image.content, (), image.content.layers).stream(image.read))
+    return made
+
+
+def shipper(cache: LayerCache, spool: MemorySpool, *images: Any) -> CacheShipper:
+    """Return a shipper whose couriers work on this spool."""
+    return CacheShipper(cache, lambda: [source(*images)], lend=MemoryCouriers(spool).at, pauses=AT_ONCE)
+
+
+def silent(*_: object) -> None:
+    """Hear nothing."""
+
+
+def test_big_layers_travel_as_parcels(cache: LayerCache, big: Any) -> None:
+    """A courier brings what is big, compressed; the engine has the image under its tag and the spool no parcel."""
+    spool, target = MemorySpool(), MemoryImageStore("web1")
+    sent = shipper(cache, spool, big).ship(big.content.image_id, (TAG,), receiver(target), silent)
+    assert 0 < sent < big.content.layers[0].size * 0.7
+    assert target.tags == {TAG: big.content.image_id}
+    assert (spool.couriers, spool.parcels) == (1, {})
+    assert list(spool.unpacked) == [big.content.diff_ids[0].removeprefix("sha256:")]
+
+
+def test_small_changes_need_no_courier(cache: LayerCache, make: Make) -> None:
+    """A small image goes straight to the engine."""
+    image, spool = make("base", "app"), MemorySpool()
+    shipper(cache, spool, image).ship(image.content.image_id, (TAG,), receiver(MemoryImageStore("web1")), silent)
+    assert spool.couriers == 0
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.lists(st.integers(0, 3 << 20), min_size=1, max_size=3))
+def test_a_cut_anywhere_costs_at_most_a_window(
+    tmp_path_factory: pytest.TempPathFactory, big: Any, cuts: list[int]
+) -> None:
+    """Wherever the line is cut, what follows goes on from there: little is sent twice, and the image arrives whole."""
+    image = big
+    cache = LayerCache(tmp_path_factory.mktemp("cache"))
+    spool, target = MemorySpool(cuts=list(cuts)), MemoryImageStore("web1")
+    sent = shipper(cache, spool, image).ship(image.content.image_id, (TAG,), receiver(target), silent)
+    parcels = Parcels(cache.folder / "parcels", cache.layer)
+    whole = sum(parcels.full(layer).size for layer in image.content.layers)
+    assert sent <= whole + len(cuts) * WINDOW
+    assert target.tags == {TAG: image.content.image_id}
+
+
+def test_a_line_that_is_cut_again_and_again_is_the_hosts_fault(cache: LayerCache, big: Any) -> None:
+    """After a few tries the host counts as unreachable; the next run goes on where this one ended."""
+    spool, target = MemorySpool(cuts=[100_000] * 4), MemoryImageStore("web1")
+    ships = shipper(cache, spool, big)
+    with pytest.raises(HostUnreachable):
+        ships.ship(big.content.image_id, (TAG,), receiver(target), silent)
+    assert target.tags == {}
+    (arrived,) = (len(content) for content in spool.parcels.values())
+    assert arrived == 400_000
+    again = ships.ship(big.content.image_id, (TAG,), receiver(target), silent)
+    assert again + arrived == pytest.approx(3.1e6, rel=0.05)
+
+
+def test_too_little_room_is_told_before_anything_travels(cache: LayerCache, big: Any) -> None:
+    """The error says how much is needed and how much is free, and nothing was sent."""
+    spool, target = MemorySpool(free=5 << 20), MemoryImageStore("web1")
+    with pytest.raises(NoRoom) as caught:
+        shipper(cache, spool, big).ship(big.content.image_id, (TAG,), receiver(target), silent)
+    assert caught.value.free == 5 << 20
+    assert caught.value.needed > 3 * big.content.layers[0].size
+    assert caught.value.hint
+    assert (spool.parcels, target.received, target.tags) == ({}, [], {})
+
+
+def test_a_disk_that_fills_up_meanwhile_is_told(cache: LayerCache, big: Any) -> None:
+    """A spool that takes no more ends the shipment with its reason, and no tag of ours is left."""
+    spool, target = MemorySpool(capacity=1 << 20), MemoryImageStore("web1")
+    with pytest.raises(ShippingFailed, match="No space left on device"):
+        shipper(cache, spool, big).ship(big.content.image_id, (TAG,), receiver(target), silent)
+    assert (target.tags, target.received) == ({}, [])
+
+
+def test_a_parcel_that_arrives_broken_is_never_loaded(cache: LayerCache, big: Any) -> None:
+    """A flipped byte is found on the host before the engine sees it; then the image goes straight to the engine."""
+    spool, target = MemorySpool(flips=1), MemoryImageStore("web1")
+    said: list[str] = []
+    ships = shipper(cache, spool, big)
+    ships.ship(big.content.image_id, (TAG,), receiver(target), lambda text, *_: said.append(text))
+    assert target.tags == {TAG: big.content.image_id}
+    assert any("sending straight to the engine (" in text and "other bytes" in text for text in said)
+
+
+def test_other_bytes_in_the_spool_are_not_built_upon(cache: LayerCache, big: Any) -> None:
+    """What lies in the spool under our name and is no beginning of our parcel is thrown away."""
+    spool, target = MemorySpool(), MemoryImageStore("web1")
+    name = big.content.diff_ids[0].removeprefix("sha256:") + ".zst"
+    spool.parcels[name] = b"somebody else's"
+    shipper(cache, spool, big).ship(big.content.image_id, (TAG,), receiver(target), silent)
+    assert target.tags == {TAG: big.content.image_id}
+
+
+def test_a_damaged_parcel_in_the_cache_does_not_stop_anything(cache: LayerCache, big: Any) -> None:
+    """A parcel that rotted on this machine is found out on the host, and the image arrives all the same."""
+    spool, target = MemorySpool(), MemoryImageStore("web1")
+    ships = shipper(cache, spool, big)
+    ships.ship(big.content.image_id, (TAG,), receiver(MemoryImageStore("web0")), silent)
+    path = next(path for path in (cache.folder / "parcels").iterdir() if path.stat().st_size > 1 << 20)
+    path.write_bytes(path.read_bytes()[:-9] + bytes(9))
+    spool.unpacked.clear()
+    ships.ship(big.content.image_id, (TAG,), receiver(target), silent)
+    assert target.tags == {TAG: big.content.image_id}
+
+
+def test_without_a_courier_the_engine_gets_it_straight(cache: LayerCache, big: Any) -> None:
+    """Where no courier can be made or run, the next rung of the ladder serves, and says why."""
+    for fault in (ImageMissing("no engine to build on"), EngineRefused("web1", "no bind mounts here")):
+        target, said = MemoryImageStore("web1"), []
+
+        def lend(
+            to: Receiver, task: str, progress: Progress, fault: Exception = fault
+        ) -> AbstractContextManager[Courier]:
+            """Lend none."""
+            raise fault
+
+        ships = CacheShipper(cache, lambda: [source(big)], lend=lend)
+        ships.ship(big.content.image_id, (TAG,), receiver(target), lambda text, *_, said=said: said.append(text))
+        assert target.tags == {TAG: big.content.image_id}
+        assert any(text.startswith("sending straight to the engine (") for text in said)
+
+
+def test_a_layer_is_compressed_once_for_all_hosts(cache: LayerCache, big: Any) -> None:
+    """The second host gets the parcel that was made for the first."""
+    ships = shipper(cache, MemorySpool(), big)
+    ships.ship(big.content.image_id, (TAG,), receiver(MemoryImageStore("web1")), silent)
+    before = {path: path.stat().st_mtime_ns for path in sorted((cache.folder / "parcels").iterdir())}
+    other = CacheShipper(cache, list, lend=MemoryCouriers(MemorySpool()).at)
+    other.ship(big.content.image_id, (TAG,), receiver(MemoryImageStore("web2")), silent)
+    assert {path: path.stat().st_mtime_ns for path in sorted((cache.folder / "parcels").iterdir())} == before
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b'HTTP/1.1 200 OK\r\n\r\n24\r\n{"stream":"Loaded image: a:1\\n"}\r\n', ""),
+        (
+            b'HTTP/1.1 200 OK\r\n\r\n{"errorDetail":{"message":"unexpected EOF"},"error":"unexpected EOF"}\r\n',
+            "unexpected EOF",
+        ),
+        (
+            b'HTTP/1.1 200 OK\r\n\r\n{"stream":"Error unpacking image a:1: not found\\n"}',
+            "Error unpacking image a:1: not found",
+        ),
+        (b'HTTP/1.1 500 Internal Server Error\r\n\r\n{"message":"open x: no such file"}\n', "open x: no such file"),
+        (b"HTTP/1.1 502 Bad Gateway\r\n\r\nnothing", "HTTP status 502"),
+        (b"", "the engine did not answer the courier"),
+        (b'HTTP/1.1 200 OK\r\n\r\n{"stream": tor', ""),
+    ],
+)
+def test_an_engines_answer_is_read(answer: bytes, reason: str) -> None:
+    """Success, errors in a stream, refusals and silence are told apart."""
+    assert read_load_answer(answer) == reason
