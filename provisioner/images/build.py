@@ -17,7 +17,7 @@ from provisioner.images.cache import LayerCache
 from provisioner.images.engine import EngineImages, follow, refusal_text, told_as_refused
 from provisioner.images.made import MadeRecord, MadeRecords
 from provisioner.images.normalising.normalised_build import NormalisedBuild
-from provisioner.images.raw_build import RawBuilds, with_base
+from provisioner.images.raw_build import RawBuilds, ends_on_base, with_base
 from provisioner.model.container import KIND_LABEL
 from provisioner.model.image import BuildInputs, ImageFacts, Made
 from provisioner.ports import Progress
@@ -65,8 +65,9 @@ class EngineBuilder:
         """
         stands_on = self._bases.ensure(inputs, progress)
         dockerfile = with_base(inputs.dockerfile, stands_on.reference)
+        base_layers = stands_on.layers if ends_on_base(inputs.dockerfile) else ()
         facts, explanation = self._normalised.run(
-            inputs, dockerfile, {KIND_LABEL: "node"}, stands_on.layers, progress, files=stands_on.files
+            inputs, dockerfile, {KIND_LABEL: "node"}, base_layers, progress, files=stands_on.files
         )
         self._records.write(MadeRecord(inputs.tag, facts.image_id, stands_on.pins, explanation))
         return Made(facts, stands_on.pins, explanation)

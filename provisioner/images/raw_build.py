@@ -36,6 +36,10 @@ _NOISE = re.compile(r" ---> |Removing intermediate container |Successfully (buil
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FROM = re.compile(rf"^(FROM\s+(?:--\S+\s+)*){re.escape(BASE_PLACEHOLDER)}(|[ \t].*)$", re.IGNORECASE | re.MULTILINE)
 
+_STAGE = re.compile(
+    r"^FROM\s+(?:--\S+\s+)*(?P<origin>\S+)(?:\s+AS\s+(?P<name>\S+))?[ \t]*$", re.IGNORECASE | re.MULTILINE
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -144,6 +148,17 @@ class BuildLog:
             self._progress(line, 0, 0)
         elif line and not _NOISE.match(line):
             self._lines.append(line)
+
+
+def ends_on_base(dockerfile: str) -> bool:
+    """Tell whether the last stage of a Dockerfile stands on the placeholder, itself or through other stages."""
+    standing = {BASE_PLACEHOLDER: True}
+    last = False
+    for stage in _STAGE.finditer(dockerfile):
+        last = standing.get(stage["origin"].lower(), False)
+        if stage["name"]:
+            standing[stage["name"].lower()] = last
+    return last
 
 
 def with_base(dockerfile: str, base: str) -> str:

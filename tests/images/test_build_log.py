@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from provisioner.images.engine import follow
 from provisioner.images.facts import image_facts
-from provisioner.images.raw_build import BuildLog, with_base
+from provisioner.images.raw_build import BuildLog, ends_on_base, with_base
 from provisioner.model.container import EngineHealthTest
 
 
@@ -91,3 +93,17 @@ def test_an_inspection_becomes_facts() -> None:
     assert facts.defaults.volumes == ("/a", "/b")
     assert facts.defaults.health == EngineHealthTest(("CMD", "true"), interval=2.5, retries=3)
     assert image_facts({"Id": "sha256:1"}).image_id == "sha256:1"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "stands"),
+    [
+        ("FROM provisioner.invalid/base\nRUN true\n", True),
+        ("FROM provisioner.invalid/base AS tools\nFROM scratch\nCOPY --from=tools /a /a\n", False),
+        ("FROM --platform=linux/amd64 provisioner.invalid/base as One\nFROM x:1 AS two\nFROM one\n", True),
+        ("FROM provisioner.invalid/base AS one\nFROM debian:12\n", False),
+    ],
+)
+def test_only_the_last_stage_says_what_an_image_stands_on(dockerfile: str, *, stands: bool) -> None:
+    """A base that only an earlier stage stands on is no part of the image."""
+    assert ends_on_base(dockerfile) is stands
