@@ -43,7 +43,7 @@ class MemoryImageStore:
 
     def stacks(self, repository: str) -> tuple[tuple[str, ...], ...]:
         """Return the layers, bottom-up by diff id, of each image tagged in a repository, the newest image first."""
-        tagged = [image for tag, image in self.tags.items() if tag.rpartition(":")[0] == repository]
+        tagged = [image for tag, image in tuple(self.tags.items()) if tag.rpartition(":")[0] == repository]
         return tuple(image.diff_ids for key in dict.fromkeys(reversed(tagged)) if (image := self.images.get(key)))
 
     def chains(self) -> frozenset[str]:
