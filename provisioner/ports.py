@@ -13,7 +13,7 @@ from typing import Protocol
 from provisioner.model.balancer import AdminState
 from provisioner.model.container import ContainerRequest
 from provisioner.model.event import Event
-from provisioner.model.image import BuildInputs, ImageFacts, Made
+from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
 from provisioner.model.inventory import Host
 from provisioner.model.keeping import KeptInputs, WantedInputs
 from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
@@ -176,6 +176,12 @@ class Builder(Protocol):
 
     def build(self, inputs: BuildInputs, progress: Progress) -> Made:
         """Build an image and tag it `inputs.tag`, on what is pinned, else on what names mean now. Raise BuildFailed."""
+
+    def made(self, tag: str) -> Made | None:
+        """Return an image that this engine has under a tag, and what is known of how it was made."""
+
+    def check(self, inputs: BuildInputs, progress: Progress) -> tuple[PathDifference, ...]:
+        """Build an image twice, return in what the two differ, keep neither. Raise BuildFailed."""
 
     def pull(self, reference: str, progress: Progress) -> ImageFacts:
         """Pull an image from its registry. Raise ImageMissing."""

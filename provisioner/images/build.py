@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from provisioner.images.cache import LayerCache
 from provisioner.images.engine import EngineImages, follow, refusal_text, told_as_refused
 from provisioner.images.made import MadeRecord, MadeRecords
 from provisioner.images.normalising.normalised_build import NormalisedBuild
-from provisioner.images.raw_build import RawBuilds, ends_on_base, with_base
+from provisioner.images.raw_build import RawBuilds, Recipe, ends_on_base, with_base
 from provisioner.model.container import KIND_LABEL
-from provisioner.model.image import BuildInputs, ImageFacts, Made
+from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
+from provisioner.model.lock import Pins
 from provisioner.ports import Progress
 
 LAYERS, RECORDS = "layers", "made"
@@ -63,14 +64,12 @@ class EngineBuilder:
 
         Raise BuildFailed with the instruction that failed and its last output, HostError where no engine answers.
         """
-        stands_on = self._bases.ensure(inputs, progress)
-        dockerfile = with_base(inputs.dockerfile, stands_on.reference)
-        base_layers = stands_on.layers if ends_on_base(inputs.dockerfile) else ()
+        recipe, pins = self._recipe(inputs, progress)
         facts, explanation = self._normalised.run(
-            inputs, dockerfile, {KIND_LABEL: "node"}, base_layers, progress, files=stands_on.files
+            inputs, recipe.dockerfile, recipe.labels, recipe.base_layers, progress, files=recipe.files
         )
-        self._records.write(MadeRecord(inputs.tag, facts.image_id, stands_on.pins, explanation))
-        return Made(facts, stands_on.pins, explanation)
+        self._records.write(MadeRecord(inputs.tag, facts.image_id, pins, explanation))
+        return Made(facts, pins, explanation)
 
     def made(self, tag: str) -> Made | None:
         """Return an image that this engine has under a tag, with what was recorded when it was made here, if it was."""
@@ -81,6 +80,21 @@ class EngineBuilder:
         if record is None or record.image_id != facts.image_id:
             return Made(facts)
         return Made(facts, record.pins, record.explanation)
+
+    def check(self, inputs: BuildInputs, progress: Progress) -> tuple[PathDifference, ...]:
+        """Build an image twice, each time from the beginning, and return in what the two differ; keep neither.
+
+        Raise as `build` does.
+        """
+        recipe, _ = self._recipe(inputs, progress)
+        return self._normalised.compared(inputs, replace(recipe, fresh=True), progress)
+
+    def _recipe(self, inputs: BuildInputs, progress: Progress) -> tuple[Recipe, Pins]:
+        """Return what an image is built from once its base is there, and what moving names resolved to."""
+        on = self._bases.ensure(inputs, progress)
+        dockerfile = with_base(inputs.dockerfile, on.reference)
+        base_layers = on.layers if ends_on_base(inputs.dockerfile) else ()
+        return Recipe(dockerfile, base_layers, {KIND_LABEL: "node"}, on.files), on.pins
 
     def pull(self, reference: str, progress: Progress) -> ImageFacts:
         """Pull an image from its registry. Raise ImageMissing, HostError where no engine answers."""

@@ -15,7 +15,7 @@ from provisioner.images.facts import image_defaults, platform_name
 from provisioner.images.saved import SavedImage, config_diff_ids, saved_images
 from provisioner.images.shipping.record import record_image
 from provisioner.model.container import ContainerRequest
-from provisioner.model.image import BuildInputs, ImageFacts, Made
+from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
 from provisioner.ports import Containers, ContainerShell, ImageStore, Progress
 
 
@@ -189,7 +189,8 @@ def receiver(images: ImageStore) -> MemoryReceiver:
 class MemoryBuilder:
     """Makes images in a store in memory: the same inputs give the same id.
 
-    `registry` names what can be pulled; `failures` says, by tag, how a build ends.
+    `registry` names what can be pulled; `failures` says, by tag, how a build ends, `unsteady` in what two of them
+    differ.
     """
 
     store: MemoryImageStore
@@ -197,6 +198,7 @@ class MemoryBuilder:
     failures: Mapping[str, BuildFailed] = field(default_factory=dict)
     platform: str = "linux/amd64"
     built: list[str] = field(default_factory=list)
+    unsteady: Mapping[str, tuple[PathDifference, ...]] = field(default_factory=dict)
 
     def find(self, reference: str) -> ImageFacts | None:
         """Return an image by tag, name or id, None where the store has none."""
@@ -211,6 +213,18 @@ class MemoryBuilder:
         files = {"inputs": repr(replace(inputs, tag="", context=())).encode()}
         context = {f"context/{entry.path}": entry.digest.encode() for entry in inputs.context}
         return Made(self._have({**files, **context}, inputs.tag), inputs.pins)
+
+    def made(self, tag: str) -> Made | None:
+        """Return an image of the store by tag; how it was made nobody keeps."""
+        found = self.find(tag)
+        return Made(found) if found else None
+
+    def check(self, inputs: BuildInputs, progress: Progress) -> tuple[PathDifference, ...]:
+        """Return the differences that were arranged; build nothing."""
+        if inputs.tag in self.failures:
+            raise self.failures[inputs.tag]
+        progress("Step 1/1 : FROM memory", 0, 0)
+        return self.unsteady.get(inputs.tag, ())
 
     def pull(self, reference: str, progress: Progress) -> ImageFacts:
         """Have an image that `registry` names. Raise ImageMissing for any other."""

@@ -143,6 +143,15 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class PathDifference:
+    """A path in which two builds of one image differ; `section` is its layer, or `settings` for the image's config."""
+
+    section: str
+    path: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """An image that a builder has: what it is, what its moving names resolved to, how it came to be."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from provisioner.errors import ProvisionerError
 from provisioner.model.desired import Desired
+from provisioner.model.image import Made
 from provisioner.model.plan import Action, BuildImage, FetchImage, Step
 from provisioner.model.release import Release, ReleaseContent
 from provisioner.reconcile.carry_out import carry_out
@@ -26,6 +27,12 @@ def make_images(world: World, intent: Intent) -> Mapping[str, str]:
     if isinstance(done.failure, ProvisionerError):
         raise done.failure
     return {name: _known(world, name) for name in (*intent.tags.values(), *intent.references)}
+
+
+def explained(world: World, intent: Intent) -> Mapping[str, Made]:
+    """Return what is known of each image that the spec builds and the engine has, by its tag."""
+    found = {tag: world.builder.made(tag) if world.builder else None for tag in intent.tags.values()}
+    return {tag: made for tag, made in found.items() if made is not None}
 
 
 def _known(world: World, name: str) -> str:

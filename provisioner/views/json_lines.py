@@ -14,6 +14,7 @@ from provisioner.errors import Interrupted, ProvisionerError
 from provisioner.model.drift import Drift, DriftSummary
 from provisioner.model.event import ActionProgress, Event, Finished, Outcome
 from provisioner.model.finding import Finding, Verdict
+from provisioner.model.image import Made, PathDifference
 from provisioner.model.observed import Unreachable
 from provisioner.model.plan import Plan
 from provisioner.model.release import Comparison, History, Release
@@ -22,6 +23,7 @@ from provisioner.views.checks import count
 from provisioner.views.diagnostics import error_page
 from provisioner.views.encode import SCHEMA, Json, drift_object, event_object, plan_object, status_object
 from provisioner.views.history import comparison_object, history_object, release_object
+from provisioner.views.images import differences_object, images_object
 from provisioner.views.page import Page
 from provisioner.views.sentences import action_key
 from provisioner.views.settings import DEFAULT_WIDTH
@@ -111,6 +113,14 @@ class JsonView(JsonVoice):
     def comparison(self, comparison: Comparison) -> None:
         """Write in what one release differs from another."""
         self._line(comparison_object(comparison))
+
+    def images(self, images: Mapping[str, Made]) -> None:
+        """Write what images are made of."""
+        self._line(images_object(images))
+
+    def differences(self, found: Mapping[str, tuple[PathDifference, ...]]) -> None:
+        """Write in what two builds of images differ."""
+        self._line(differences_object(found))
 
     def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows as a list of objects under their name."""

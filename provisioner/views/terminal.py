@@ -9,6 +9,7 @@ from rich.console import RenderableType
 
 from provisioner.model.drift import Drift, DriftSummary
 from provisioner.model.finding import Finding
+from provisioner.model.image import Made, PathDifference
 from provisioner.model.observed import Unreachable
 from provisioner.model.plan import Plan
 from provisioner.model.release import Comparison, History, Release
@@ -16,6 +17,7 @@ from provisioner.model.status import FleetStatus
 from provisioner.views import drift, status
 from provisioner.views import history as releases
 from provisioner.views.checks import checks_page
+from provisioner.views.images import differences_page, images_page
 from provisioner.views.marks import ASCII
 from provisioner.views.plan import plan_page
 from provisioner.views.tables import table
@@ -52,6 +54,14 @@ class TerminalView(TerminalVoice):
     def comparison(self, comparison: Comparison) -> None:
         """Show in what one release differs from another."""
         self._show(*releases.comparison_page(comparison, self._out.marks))
+
+    def images(self, images: Mapping[str, Made]) -> None:
+        """Show what images are made of."""
+        self._show(*images_page(images, self._out.width, every_path=self._settings.verbosity > 0))
+
+    def differences(self, found: Mapping[str, tuple[PathDifference, ...]]) -> None:
+        """Show in what two builds of images differ."""
+        self._show(*differences_page(found, self._out.width))
 
     def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show rows under headers; `name` is said where there are none."""

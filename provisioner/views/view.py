@@ -9,6 +9,7 @@ from provisioner.errors import ProvisionerError
 from provisioner.model.drift import Drift, DriftSummary
 from provisioner.model.event import Event
 from provisioner.model.finding import Finding
+from provisioner.model.image import Made, PathDifference
 from provisioner.model.observed import Unreachable
 from provisioner.model.plan import Plan
 from provisioner.model.release import Comparison, History, Release
@@ -54,6 +55,12 @@ class View(Voice, Protocol):
 
     def comparison(self, comparison: Comparison) -> None:
         """Show in what one release differs from another."""
+
+    def images(self, images: Mapping[str, Made]) -> None:
+        """Show what images are made of, by their tags."""
+
+    def differences(self, found: Mapping[str, tuple[PathDifference, ...]]) -> None:
+        """Show in what two builds of images differ, by service."""
 
     def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show rows; `name` is what they are (`hosts`, `files`)."""

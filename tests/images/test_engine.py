@@ -119,6 +119,30 @@ def test_building_again_gives_the_same_image(
     assert builder.build(replace(inputs, tag=f"{name}:2"), silent).facts.image_id == first.image_id
 
 
+def test_a_build_is_explained_afterwards(builder: EngineBuilder, app: ImageFacts, base: ImageFacts, name: str) -> None:
+    """What an image is made of and what was left out is known while the engine has it; of a stranger, nothing."""
+    made = builder.made(f"{name}:app")
+    assert made is not None
+    assert made.facts == app
+    assert tuple(layer.diff_id for layer in made.explanation.layers) == app.layers
+    assert [layer.section for layer in made.explanation.layers] == ["base", "app", "config"]
+    assert builder.made(f"{name}:none") is None
+
+
+def test_a_check_names_what_two_builds_differ_in(
+    client: docker.APIClient, builder: EngineBuilder, base: ImageFacts, name: str, tmp_path: Path
+) -> None:
+    """Two builds without the engine's cache; equal ones differ in nothing, and no tag is left of either."""
+    steady = BuildInputs(
+        "web", f"{name}:check", "FROM provisioner.invalid/base\nCOPY a /a\n", ImageBase(f"{name}:base")
+    )
+    steady = replace(steady, context=(written(tmp_path, "a", "same"),))
+    assert builder.check(steady, silent) == ()
+    assert builder.find(f"{name}:check") is None
+    raw = [EngineStore(client).inspect(image["Id"]) for image in client.images("provisioner/build")]
+    assert not [image for image in raw if image and image.layers[:1] == base.layers]
+
+
 def test_a_failed_build_names_its_instruction(builder: EngineBuilder, base: ImageFacts, name: str) -> None:
     """The instruction, the engine's reason and no image are what is left of a build that fails."""
     del base

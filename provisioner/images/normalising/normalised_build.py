@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from provisioner.images.archive import ImageContent, Layer, pack
 from provisioner.images.cache import LayerCache
 from provisioner.images.disk import told_as_storage
 from provisioner.images.engine import EngineImages, follow, refusal_text, told_as_refused
+from provisioner.images.normalising.compare import differences
 from provisioner.images.normalising.normalise import Normalised, Rules, normalise
 from provisioner.images.raw_build import RawBuilds, Recipe
-from provisioner.model.image import BuildInputs, Explanation, ImageFacts
+from provisioner.model.image import BuildInputs, Explanation, ImageFacts, PathDifference
 from provisioner.ports import Progress
 
 _NO_FILES: Mapping[str, Path] = {}
@@ -63,7 +65,13 @@ class NormalisedBuild:
                 with told_as_storage(cache.folder):
                     made = normalise(spooled, len(recipe.base_layers), rules)
                     cache.keep(made.content, made.layers, spooled.folder)
-        return made
+        return replace(made, layers={diff_id: cache.path_of(diff_id) for diff_id in made.content.diff_ids})
+
+    def compared(self, inputs: BuildInputs, recipe: Recipe, progress: Progress) -> tuple[PathDifference, ...]:
+        """Make an image twice, neither to be kept, and return in what the two differ. Raise as `run` does."""
+        with self._cache.workspace() as folder:
+            first, second = (self.make(inputs, recipe, progress, LayerCache(folder / name)) for name in ("1", "2"))
+            return differences(first, second)
 
     def _loaded(self, image: ImageContent, tag: str, base: int) -> ImageFacts:
         """Give the engine a normalised image, at first without the layers it built upon; return it as it is there."""

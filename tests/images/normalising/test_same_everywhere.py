@@ -16,13 +16,14 @@ import pytest
 
 from provisioner.images.archive import ImageContent
 from provisioner.images.bases.roots import suite_base
+from provisioner.images.build import BuildSettings, EngineBuilder
 from provisioner.images.build_context import DOCKERFILE, context_archive
 from provisioner.images.cache import LayerCache
 from provisioner.images.normalising.normalise import Normalised
 from provisioner.images.normalising.normalised_build import NormalisedBuild
 from provisioner.images.raw_build import RawBuilds, Recipe, with_base
 from provisioner.model.image import BuildInputs, ContextFile, ImageFacts, RenderedFile
-from provisioner.model.spec import SuiteBase
+from provisioner.model.spec import ImageBase, SuiteBase
 from tests.engine_store import EngineStore
 
 pytestmark = pytest.mark.engine
@@ -128,6 +129,22 @@ def test_every_builder_makes_one_image(
     assert {"var/log/build.log", "tmp/left", "run/app/pid", "etc/passwd-"} <= dropped
     rewritten = {path for each in first.explanation.rewritten for path in each.paths}
     assert rewritten == {"app/__pycache__/x.cpython-311.pyc", "etc/shadow"}
+
+
+def test_what_two_builds_differ_in_is_named(client: docker.APIClient, base: ImageFacts, tmp_path: Path) -> None:
+    """A date in a file and a random mode are named by path; a setting never differs by itself."""
+    dockerfile = "FROM provisioner.invalid/base\nRUN date +%N > /opt/built && echo same > /opt/same\n"
+    dockerfile += "RUN touch /usr/lib/$(head -c 6 /dev/urandom | od -An -tx1 | tr -d ' ')\n"
+    builder = EngineBuilder(client, "this machine", BuildSettings(tmp_path))
+    tag = f"provisioner/test-check-{os.getpid()}:1"
+    found = builder.check(BuildInputs("web", tag, dockerfile, ImageBase(base.tags[0])), lambda *_: None)
+    assert [(each.section, each.path) for each in found if each.how.startswith("content")] == [("app", "/opt/built")]
+    assert sorted(each.how for each in found if each.section == "packages") == [
+        "only in the first build",
+        "only in the second build",
+    ]
+    assert len(found) == 3
+    assert builder.find(tag) is None
 
 
 def told(image: ImageContent) -> dict[str, Any]:
