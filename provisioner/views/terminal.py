@@ -24,7 +24,32 @@ from provisioner.views.tables import table
 from provisioner.views.voice import TerminalVoice
 
 
-class TerminalView(TerminalVoice):
+class _Answers(TerminalVoice):
+    """What any verb may show: rows, findings, documents, texts."""
+
+    def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Show rows under headers; `name` is said where there are none."""
+        self._show(*(table(headers, rows, self._out.width) if rows else (f"No {name}.",)))
+
+    def checks(self, findings: Sequence[Finding]) -> None:
+        """Show what an examination found."""
+        self._show(*checks_page(findings, self._out.marks))
+
+    def document(self, content: Mapping[str, object]) -> None:
+        """Show one JSON object."""
+        self.text(json.dumps(content, indent=2, ensure_ascii=self._out.marks is ASCII))
+
+    def text(self, text: str) -> None:
+        """Write text as it is."""
+        with self._lock:
+            self._out.raw(text)
+
+    def _show(self, *parts: RenderableType) -> None:
+        with self._lock:
+            self._out.show(*parts)
+
+
+class TerminalView(_Answers):
     """Shows everything to a person: answers beside what is heard."""
 
     def status(self, status_now: FleetStatus) -> None:
@@ -62,24 +87,3 @@ class TerminalView(TerminalVoice):
     def differences(self, found: Mapping[str, tuple[PathDifference, ...]]) -> None:
         """Show in what two builds of images differ."""
         self._show(*differences_page(found, self._out.width))
-
-    def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Show rows under headers; `name` is said where there are none."""
-        self._show(*(table(headers, rows, self._out.width) if rows else (f"No {name}.",)))
-
-    def checks(self, findings: Sequence[Finding]) -> None:
-        """Show what an examination found."""
-        self._show(*checks_page(findings, self._out.marks))
-
-    def document(self, content: Mapping[str, object]) -> None:
-        """Show one JSON object."""
-        self.text(json.dumps(content, indent=2, ensure_ascii=self._out.marks is ASCII))
-
-    def text(self, text: str) -> None:
-        """Write text as it is."""
-        with self._lock:
-            self._out.raw(text)
-
-    def _show(self, *parts: RenderableType) -> None:
-        with self._lock:
-            self._out.show(*parts)
