@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provisioner.errors import UsageError
 from provisioner.local import addresses, context, git, sources
 from provisioner.local.files import write_tree
 from provisioner.local.templates import TemplateFolders
@@ -23,6 +24,7 @@ from provisioner.reconcile.world import Intent
 from provisioner.render.balancer import KEPT_TEMPLATE, TEMPLATE, balancer_template, balancer_text
 from provisioner.render.dockerfile import balancer_inputs, build_inputs
 from provisioner.render.templates import Load, TemplateSource
+from provisioner.spec.fields import Unfit, size
 from provisioner.spec.inventory import read_inventory
 from provisioner.spec.patterns import select
 from provisioner.spec.place import place
@@ -39,6 +41,8 @@ DEFAULT_SPEC = "fleet.yaml"
 
 
 MIRROR_VARIABLE = "PROVISIONER_DEBIAN_MIRROR"
+
+PATCH_LIMIT_VARIABLE = "PROVISIONER_PATCH_LIMIT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,17 @@ class Settings:
         """Return where bases, layers and downloads are kept between runs."""
         said = self.environment.get("PROVISIONER_CACHE", "")
         return Path(said) if said else self.folder / STATE_FOLDER / "cache"
+
+    @property
+    def patch_limit(self) -> int | None:
+        """Return the bytes of a layer above which no patch is made, None where nothing was said. Raise UsageError."""
+        said = self.environment.get(PATCH_LIMIT_VARIABLE, "")
+        try:
+            return size(said) if said else None
+        except Unfit as error:
+            raise UsageError(
+                f"{PATCH_LIMIT_VARIABLE}={said}: {error}", hint="give a size such as 512m or 1g"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
         sources = functools.partial(_sources, builder, declared, hosts)
         cache = LayerCache(settings.cache / LAYERS)
         couriers = Couriers(builder, CacheShipper(cache, sources, ids=ids).ship)
-        shipper = CacheShipper(cache, sources, ids=ids, lend=couriers.at)
+        shipper = CacheShipper(cache, sources, ids=ids, lend=couriers.at, patch_limit=settings.patch_limit)
         yield World(
             hosts=hosts,
             balancers=HaproxyBalancers(SystemClock()),

@@ -99,7 +99,7 @@ def test_a_cut_anywhere_costs_at_most_a_window(
     cache = LayerCache(tmp_path_factory.mktemp("cache"))
     spool, target = MemorySpool(cuts=list(cuts)), MemoryImageStore("web1")
     sent = shipper(cache, spool, image).ship(image.content.image_id, (TAG,), receiver(target), silent)
-    parcels = Parcels(cache.folder / "parcels", cache.layer)
+    parcels = Parcels(cache.folder / "parcels", cache)
     whole = sum(parcels.full(layer).size for layer in image.content.layers)
     assert sent <= whole + len(cuts) * WINDOW
     assert target.tags == {TAG: image.content.image_id}
@@ -187,6 +187,72 @@ def test_a_layer_is_compressed_once_for_all_hosts(cache: LayerCache, big: Any) -
     other = CacheShipper(cache, list, lend=MemoryCouriers(MemorySpool()).at)
     other.ship(big.content.image_id, (TAG,), receiver(MemoryImageStore("web2")), silent)
     assert {path: path.stat().st_mtime_ns for path in sorted((cache.folder / "parcels").iterdir())} == before
+
+
+@pytest.fixture
+def versions(make: Make) -> tuple[Any, Any]:
+    """Two images of a service: in the big layer of the second a few bytes are others."""
+    text = noise(6 << 20)
+    return make(text, "app"), make(text[: 3 << 20] + "changed" + text[(3 << 20) + 7 :], "app")
+
+
+def hexed(diff_id: str) -> str:
+    """Return the digits of a digest."""
+    return diff_id.removeprefix("sha256:")
+
+
+def test_a_little_change_in_a_big_layer_travels_as_a_patch(cache: LayerCache, versions: tuple[Any, Any]) -> None:
+    """Against the layer that was kept from the last time, what changed is a few kilobytes."""
+    first, second = versions
+    spool, target = MemorySpool(), MemoryImageStore("web1")
+    ships = shipper(cache, spool, first, second)
+    ships.ship(first.content.image_id, (TAG,), receiver(target), silent)
+    sent = ships.ship(second.content.image_id, (f"{TAG}2",), receiver(target), silent)
+    assert sent < 10_000
+    assert target.tags == {TAG: first.content.image_id, f"{TAG}2": second.content.image_id}
+    assert list(spool.unpacked) == [hexed(second.content.diff_ids[0])]
+
+
+@pytest.mark.parametrize("recoverable", [True, False])
+def test_a_layer_that_was_not_kept_is_dug_out_of_the_engine(
+    cache: LayerCache, versions: tuple[Any, Any], *, recoverable: bool
+) -> None:
+    """Without the older layer in the spool the engine is asked for it; where it has none the whole layer goes."""
+    first, second = versions
+    spool, target = MemorySpool(), MemoryImageStore("web1")
+    ships = shipper(cache, spool, first, second)
+    ships.ship(first.content.image_id, (TAG,), receiver(target), silent)
+    spool.unpacked.clear()
+    if recoverable:
+        spool.recoverable[f"provisioner/shop/web {hexed(first.content.diff_ids[0])}"] = first.layers[0]
+    sent = ships.ship(second.content.image_id, (f"{TAG}2",), receiver(target), silent)
+    assert (sent < 10_000) == recoverable
+    assert target.tags[f"{TAG}2"] == second.content.image_id
+
+
+def test_a_patch_against_a_layer_that_rotted_there_gives_way_to_the_whole_layer(
+    cache: LayerCache, versions: tuple[Any, Any]
+) -> None:
+    """What a patch makes is proven on the host: from other bytes comes another layer, and then all of it is sent."""
+    first, second = versions
+    spool, target = MemorySpool(), MemoryImageStore("web1")
+    ships, said = shipper(cache, spool, first, second), list[str]()
+    ships.ship(first.content.image_id, (TAG,), receiver(target), silent)
+    spool.unpacked = {name: b"!" + content[1:] for name, content in spool.unpacked.items()}
+    ships.ship(second.content.image_id, (f"{TAG}2",), receiver(target), hearing(said))
+    assert target.tags[f"{TAG}2"] == second.content.image_id
+    assert any(text.startswith("the patch does not do") for text in said)
+
+
+def test_no_patch_is_made_above_the_limit(cache: LayerCache, versions: tuple[Any, Any]) -> None:
+    """A layer above the limit travels whole, so that this machine's memory is not needed for it."""
+    first, second = versions
+    target = MemoryImageStore("web1")
+    couriers = MemoryCouriers(MemorySpool())
+    ships = CacheShipper(cache, lambda: [source(first, second)], lend=couriers.at, patch_limit=5 << 20)
+    ships.ship(first.content.image_id, (TAG,), receiver(target), silent)
+    assert ships.ship(second.content.image_id, (f"{TAG}2",), receiver(target), silent) > 2 << 20
+    assert not list((cache.folder / "parcels").glob("*.from.*"))
 
 
 OK = b"HTTP/1.1 200 OK\r\n\r\n"

@@ -119,7 +119,7 @@ class MemoryImages:
     def stacks(self, repository: str) -> tuple[tuple[str, ...], ...]:
         """Return the layers, bottom-up by diff id, of each image tagged in a repository, the newest image first."""
         self._line.reach()
-        tagged = (held.facts for held in reversed(self.shelf.held.values()))
+        tagged = (held.facts for held in reversed(tuple(self.shelf.held.values())))
         return tuple(
             facts.layers for facts in tagged if any(tag.rpartition(":")[0] == repository for tag in facts.tags)
         )
@@ -127,7 +127,7 @@ class MemoryImages:
     def chains(self) -> frozenset[str]:
         """Return the chain ids of every layer the engine has."""
         self._line.reach()
-        return frozenset(chain for held in self.shelf.held.values() for chain in chains_of(held.facts.layers))
+        return frozenset(chain for held in tuple(self.shelf.held.values()) for chain in chains_of(held.facts.layers))
 
     def load(self, archive: Iterable[bytes]) -> None:
         """Load an archive as an engine does: layers that are here already may be missing from it."""

@@ -18,7 +18,7 @@ from provisioner.errors import (
 from provisioner.images.archive import Archive, ImageContent, Layer, chain_ids, missing_layers, pack
 from provisioner.images.shipping.arrival import clear, settle
 from provisioner.images.shipping.courier.orders import OpenCourier
-from provisioner.images.shipping.haul import Haul
+from provisioner.images.shipping.haul import Haul, older_layers
 from provisioner.images.shipping.parcels import Parcels
 from provisioner.images.shipping.shipment import Shipment, bytes_told, counted
 from provisioner.ports import Containers, ImageStore, Progress
@@ -161,11 +161,13 @@ def _haul(journey: Journey, rung: Rung, archive: Archive) -> str:
     def spent(size: int) -> None:
         journey.sent += size
 
-    haul = Haul(journey.to.host, archive, rung.missing, journey.parcels, journey.progress, spent)
+    shipment = journey.shipment
+    older = older_layers(shipment.image, shipment.repository, journey.to.stacks(shipment.repository))
+    haul = Haul(journey.to.host, archive, rung.missing, older, journey.parcels, journey.progress, spent)
     with journey.courier() as courier:
         reason = haul.carry(courier)
         if not reason:
-            haul.keep(courier, journey.shipment.owner, journey.shipment.image.layers)
+            haul.keep(courier, shipment.owner, shipment.image.layers)
         return reason
 
 

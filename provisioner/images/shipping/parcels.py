@@ -1,6 +1,7 @@
 """Layers made small for their way: compressed once on this machine, however many hosts get them.
 
-<hex of the diff id>.zst    a zstd stream of the layer
+<hex>.zst               a zstd stream of the layer of that diff id
+<hex>.from.<hex>.zst    a zstd frame that makes the first layer out of the second
 """
 
 from __future__ import annotations
@@ -19,11 +20,20 @@ from typing import BinaryIO
 import zstandard
 
 from provisioner.errors import ArchiveBroken
-from provisioner.images.archive import Layer, LayerReader
+from provisioner.images.archive import Layer
+from provisioner.images.cache import LayerCache
 from provisioner.images.disk import told_as_storage
 from provisioner.images.shipping.courier.orders import PIECE, Held, ParcelName
+from provisioner.images.shipping.patch import write_patch
+
+PATCH_LIMIT = 1 << 30
+"""Bytes of a layer above which it travels whole, where nobody says otherwise."""
+
+PATCHED_FROM = 1 << 20
+"""Bytes of a layer from which a patch is tried."""
 
 _LEVEL = 3
+_WORTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +65,39 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Parcels:
-    """Parcels below a folder, made of the layers that `read_layer` gives. All raise StorageFailed."""
+    """Parcels below a folder, made of layers in a cache. All raise StorageFailed.
+
+    `patch_limit` is the bytes of a layer above which no patch is made: making one takes about twice the memory.
+    """
 
     folder: Path
-    read_layer: LayerReader
+    cache: LayerCache
+    patch_limit: int = PATCH_LIMIT
     locks: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
 
     def full(self, layer: Layer) -> Parcel:
         """Return the parcel of a whole layer. Raise ArchiveBroken where the layer is not what it is named for."""
         hex_digits = layer.diff_id.removeprefix("sha256:")
         path = self.folder / f"{hex_digits}.zst"
-        self.made(path, lambda target: _compress(layer, self.read_layer(layer.diff_id), target))
+        self.made(path, lambda target: _compress(layer, self.cache.layer(layer.diff_id), target))
         return Parcel(layer, ParcelName(path.name), path, path.stat().st_size)
+
+    def patch(self, layer: Layer, reference: str) -> Parcel | None:
+        """Return a parcel that makes a layer out of an older one, by diff id; None where that is not worth it.
+
+        Raise ArchiveBroken where the layer is not what it is named for.
+        """
+        older = self.cache.path_of(reference)
+        if layer.size < PATCHED_FROM or not older.is_file():
+            return None
+        if not 0 < max(layer.size, older.stat().st_size) <= self.patch_limit:
+            return None
+        to, origin = layer.diff_id.removeprefix("sha256:"), reference.removeprefix("sha256:")
+        path = self.folder / f"{to}.from.{origin}.zst"
+        content = checked(layer, self.cache.layer(layer.diff_id))
+        self.made(path, lambda target: write_patch(older, content, layer.size, target))
+        size = path.stat().st_size
+        return Parcel(layer, ParcelName(path.name, origin), path, size) if size < layer.size // _WORTH else None
 
     def forget(self, parcel: Parcel) -> None:
         """Remove a parcel: it is made again when needed."""

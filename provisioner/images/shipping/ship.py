@@ -15,7 +15,7 @@ from provisioner.images.engine import ImageSource
 from provisioner.images.shipping.arrival import has, settle
 from provisioner.images.shipping.courier.orders import Courier
 from provisioner.images.shipping.ladder import PAUSES, Journey, send
-from provisioner.images.shipping.parcels import Parcels
+from provisioner.images.shipping.parcels import PATCH_LIMIT, Parcels
 from provisioner.images.shipping.record import record_image
 from provisioner.images.shipping.shipment import Receiver, Shipment, bytes_told, counted
 from provisioner.ports import ImageIds, ImageStore, Progress
@@ -31,7 +31,8 @@ class CacheShipper:
     """Ships images out of a cache on this machine's disk, which it fills from the engines that have them.
 
     `ids` hears what a containerd store will call an image, so that nobody has to read the image to find out; `lend`
-    lends couriers for what is big; `pauses` are seconds before a lost connection is made again.
+    lends couriers for what is big; `pauses` are seconds before a lost connection is made again; `patch_limit` is the
+    bytes of a layer above which no patch is made, None for the usual.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class CacheShipper:
         ids: ImageIds | None = None,
         lend: LendCourier | None = None,
         pauses: tuple[float, ...] = PAUSES,
+        patch_limit: int | None = None,
     ) -> None:
         self._cache = cache
         self._sources = sources
@@ -50,7 +52,7 @@ class CacheShipper:
         self._ids = ids
         self._lend = lend
         self._pauses = pauses
-        self._parcels = Parcels(cache.folder / "parcels", cache.layer)
+        self._parcels = Parcels(cache.folder / "parcels", cache, PATCH_LIMIT if patch_limit is None else patch_limit)
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
     def holds(self, image_id: str) -> bool:

@@ -47,6 +47,10 @@ class HostCourier:
         for _ in waiting:
             told(int(self._talk.answer()))
 
+    def recover(self, repository: str, layer: str) -> bool:
+        """Have a layer (hex) dug out of the images the engine has in a repository; tell whether it is in the spool."""
+        return self._talk.ask(f"recover {repository} {layer}") == layer
+
     def unpack(self, layer: Layer, parcel: ParcelName) -> None:
         """Make a layer of a parcel, which is gone afterwards. Raise EngineRefused where it becomes another layer."""
         hex_digits = layer.diff_id.removeprefix("sha256:")

@@ -20,12 +20,13 @@ class MemorySpool:
     """The spool of a host and its faults; it outlives couriers.
 
     The line is cut once more bytes than the first of `cuts` have come since the last cut. `free` bytes are told to
-    be free, and no parcel grows beyond `capacity`. With `flips` that many parcels arrive with a wrong byte.
+    be free, `recoverable` holds what the engine gives by `repository layer`, and no parcel grows beyond `capacity`. With `flips` that many parcels arrive with a wrong byte.
     """
 
     parcels: dict[str, bytes] = field(default_factory=dict)
     unpacked: dict[str, bytes] = field(default_factory=dict)
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    recoverable: dict[str, bytes] = field(default_factory=dict)
     cuts: list[int] = field(default_factory=list)
     free: int = 1 << 40
     capacity: int = 1 << 40
@@ -73,12 +74,20 @@ class MemoryCourier:
                 raise HostUnreachable(self.images.host, "the connection to the courier was lost")
             told(len(content))
 
+    def recover(self, repository: str, layer: str) -> bool:
+        """Tell whether the engine's images had the layer, and put it into the spool."""
+        found = self.spool.recoverable.get(f"{repository} {layer}")
+        if found is not None:
+            self.spool.unpacked[layer] = found
+        return found is not None
+
     def unpack(self, layer: Layer, parcel: ParcelName) -> None:
         """Make a layer of a parcel, which is gone afterwards. Raise EngineRefused where it becomes another layer."""
         content = self.spool.parcels.pop(parcel.name)
-        if _expanded(content) is None or digest_of(_expanded(content) or b"") != layer.diff_id:
+        unpacked = _expanded(content, self.spool.unpacked.get(parcel.reference, b""))
+        if digest_of(unpacked) != layer.diff_id:
             raise EngineRefused(self.images.host, "the courier answers: it was unpacked to other bytes")
-        self.spool.unpacked[layer.diff_id.removeprefix("sha256:")] = _expanded(content) or b""
+        self.spool.unpacked[layer.diff_id.removeprefix("sha256:")] = unpacked
 
     def load(self, archive: Archive) -> str:
         """Give the engine an archive, its layers out of the spool; return why it did not take it, empty if it did."""
@@ -116,8 +125,10 @@ class MemoryCouriers:
         yield MemoryCourier(to.images, self.spool)
 
 
-def _expanded(content: bytes) -> bytes | None:
+def _expanded(content: bytes, reference: bytes) -> bytes:
+    """Return what a frame stands for, nothing where it is broken; `reference` is what a patch refers to."""
+    raw = zstandard.ZstdCompressionDict(reference, dict_type=zstandard.DICT_TYPE_RAWCONTENT) if reference else None
     try:
-        return zstandard.ZstdDecompressor().decompressobj().decompress(content)
+        return zstandard.ZstdDecompressor(dict_data=raw, max_window_size=1 << 31).decompressobj().decompress(content)
     except zstandard.ZstdError:
-        return None
+        return b""

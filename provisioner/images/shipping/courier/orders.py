@@ -50,6 +50,9 @@ class Courier(Protocol):
     def append(self, parcel: ParcelName, pieces: Iterable[bytes], told: Callable[[int], None]) -> None:
         """Append pieces to a parcel, telling after each the bytes it holds safely."""
 
+    def recover(self, repository: str, layer: str) -> bool:
+        """Have a layer (hex) dug out of the images the engine has in a repository; tell whether it is in the spool."""
+
     def unpack(self, layer: Layer, parcel: ParcelName) -> None:
         """Make a layer of a parcel, which is gone afterwards. Raise EngineRefused where it becomes another layer."""
 
