@@ -20,7 +20,8 @@ class MemorySpool:
     """The spool of a host and its faults; it outlives couriers.
 
     The line is cut once more bytes than the first of `cuts` have come since the last cut. `free` bytes are told to
-    be free, `recoverable` holds what the engine gives by `repository layer`, and no parcel grows beyond `capacity`. With `flips` that many parcels arrive with a wrong byte.
+    be free, and no parcel grows beyond `capacity`. `recoverable` holds what the engine gives, by `repository layer`.
+    With `flips` that many parcels arrive with a wrong byte.
     """
 
     parcels: dict[str, bytes] = field(default_factory=dict)
