@@ -16,6 +16,7 @@
     ├── ImageMissing                 nobody we may ask has the image
     ├── InputMissing                 what an image is made from cannot be had, or is not what was pinned
     ├── NotLocked                    a name that moves is not in the lock file, and `--locked` was given
+    ├── ImageDiffers                 an image that was built again is another one; names layer and path
     ├── ArchiveBroken                an image archive is cut short, or holds other bytes than it names
     ├── StorageFailed                this machine's disk did not take or give a file
     ├── PlanStale                    the fleet moved on after the plan was made
@@ -121,6 +122,15 @@ class BuildFailed(ProvisionerError):
 
 class ImageMissing(ProvisionerError):
     """No lock, release, engine or registry that we may ask knows the image."""
+
+
+class ImageDiffers(ProvisionerError):
+    """An image was built again and came out otherwise; `differences` names layers and paths, where both are here."""
+
+    def __init__(self, message: str, *, differences: tuple[str, ...] = (), hint: str = "") -> None:
+        told = "; ".join(differences[:8])
+        super().__init__(f"{message}: {told}" if told else message, hint=hint)
+        self.differences = differences
 
 
 class InputMissing(ProvisionerError):

@@ -15,8 +15,9 @@ from provisioner.model.container import ContainerRequest
 from provisioner.model.event import Event
 from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
 from provisioner.model.inventory import Host
-from provisioner.model.keeping import KeptInputs, WantedInputs
+from provisioner.model.keeping import KeptInputs, UnpackedInputs, WantedInputs
 from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
+from provisioner.model.release import KeptRelease
 
 Progress = Callable[[str, int, int], None]
 """Told what is going on, bytes done, bytes in all (0 where nobody knows)."""
@@ -185,6 +186,34 @@ class Builder(Protocol):
 
     def pull(self, reference: str, progress: Progress) -> ImageFacts:
         """Pull an image from its registry. Raise ImageMissing."""
+
+    def rename(self, tag: str, to: str) -> None:
+        """Let an image go by another tag, whatever that named before; by none where `to` is empty."""
+
+
+class ReleaseShelf(Protocol):
+    """Keeps releases on this machine, for the day when no host has them. All raise StorageFailed."""
+
+    def put(self, fleet: str, name: str, kept: KeptRelease) -> None:
+        """Keep a release."""
+
+    def releases(self, fleet: str = "") -> tuple[KeptRelease, ...]:
+        """Return what is kept of one fleet, of all where none is named."""
+
+
+class InputsUnpacker(Protocol):
+    """Takes what a release was made from out of its image again."""
+
+    def unpack(
+        self, image_id: str, wanted: WantedInputs | None, builds: tuple[BuildInputs, ...], progress: Progress
+    ) -> UnpackedInputs:
+        """Put packages, wheels, images and the files of contexts back on this machine, each verified.
+
+        Raise ImageMissing where nobody has the image of inputs.
+        """
+
+    def differences(self, image_id: str, other_id: str) -> tuple[str, ...]:
+        """Return in what two images differ, by layer and path, as far as both can be had here."""
 
 
 class InputsKeeper(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +14,12 @@ from provisioner.errors import EngineRefused
 from provisioner.hosts.memory import AppBehaviour, MemoryClock, MemoryHosts
 from provisioner.images.bases.artefacts import Artefacts
 from provisioner.images.cache import LayerCache
+from provisioner.images.engine import ImageSource
 from provisioner.images.inputs.gather import InputsImages
+from provisioner.images.inputs.unpack import InputsUnpacker
 from provisioner.images.memory import MemoryBuilder, MemoryImageStore
 from provisioner.images.shipping.ship import CacheShipper
+from provisioner.local.release_shelf import ReleaseShelf
 from provisioner.local.templates import TemplateFolders
 from provisioner.model.balancer import BalancerConfig
 from provisioner.model.container import FLEET_LABEL, RELEASE_LABEL, ContainerOptions, ContainerRequest
@@ -30,7 +34,7 @@ from provisioner.reconcile.apply import Consent, apply
 from provisioner.reconcile.chronicle import open_archive
 from provisioner.reconcile.prepare import drift, prepare
 from provisioner.reconcile.survey import survey
-from provisioner.reconcile.world import Intent, World
+from provisioner.reconcile.world import Intent, Storeroom, World
 from provisioner.render.balancer import balancer_text
 from provisioner.render.dockerfile import inputs_digest
 from tests import fleets
@@ -62,6 +66,7 @@ class Simulation:
         self.inventory = {name: fleets.host(name) for name in names}
         self.context: tuple[ContextFile, ...] = ()
         self.pins = Pins()
+        self.sources: Callable[[], list[ImageSource]] = lambda: [self.builder.store]
 
     def behave(self, behaviour: AppBehaviour) -> None:
         """Say how the web image of this version behaves; it is built if need be."""
@@ -111,7 +116,7 @@ class Simulation:
 
     def shipper(self) -> CacheShipper:
         """Return what brings images to hosts."""
-        return CacheShipper(LayerCache(self.folder), lambda: [self.builder.store])
+        return CacheShipper(LayerCache(self.folder), self.sources)
 
     def write(self, path: str, text: str) -> None:
         """Put a file into the build context of the web service."""
@@ -138,6 +143,16 @@ class Simulation:
             with suppress(EngineRefused):
                 images.remove(image.image_id)
 
+    def storeroom(self) -> Storeroom:
+        """Return where releases and inputs are kept."""
+        cache, hold = LayerCache(self.folder), self.shipper().hold
+        artefacts, contexts = Artefacts(self.folder / "artefacts"), Artefacts(self.folder / "contexts")
+        return Storeroom(
+            InputsImages(cache, artefacts, hold),
+            InputsUnpacker(cache, artefacts, contexts, hold, self.builder.store.load),
+            ReleaseShelf(self.folder / "releases"),
+        )
+
     def _inputs(self) -> dict[str, BuildInputs]:
         services = dict.fromkeys(("web", "api"), f"FROM memory\nLABEL v={self.version}")
         services[LOAD_BALANCER] = "FROM memory\nLABEL balancer=1"
@@ -154,7 +169,7 @@ class Simulation:
             hosts=self.hosts,
             balancers=self.balancers,
             shipper=self.shipper(),
-            inputs=InputsImages(LayerCache(self.folder), Artefacts(self.folder / "artefacts"), self.shipper().hold),
+            storeroom=self.storeroom(),
             clock=self.hosts.clock,
             sink=self.sink,
             builder=self.builder,

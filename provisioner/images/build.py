@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import docker
 from docker.errors import APIError
 
-from provisioner.errors import ImageMissing
+from provisioner.errors import EngineRefused, ImageMissing
 from provisioner.images.bases.bases import Bases
 from provisioner.images.bases.roots import Roots
 from provisioner.images.cache import LayerCache
@@ -107,6 +107,21 @@ class EngineBuilder:
                 "or declare a base that is made from a Debian archive",
             )
         return found
+
+    def rename(self, tag: str, to: str) -> None:
+        """Let an image go by another tag, whatever that named before; by none where `to` is empty. Raise HostError."""
+        with told_as_refused(self.images.host):
+            if to:
+                repository, _, name = to.rpartition(":")
+                self._client.tag(tag, repository, name, force=True)
+            self._client.remove_image(tag)
+
+    def take(self, archive: Iterable[bytes]) -> None:
+        """Give the engine an image. Raise HostError."""
+        loader: Any = self._client
+        with told_as_refused(self.images.host):
+            if reason := follow(loader.load_image(iter(archive)), lambda _: None):
+                raise EngineRefused(self.images.host, reason)
 
     def _pulled(self, reference: str, progress: Progress) -> str:
         """Return why an image was not pulled, empty where it was."""

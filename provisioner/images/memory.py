@@ -226,6 +226,12 @@ class MemoryBuilder:
         progress("Step 1/1 : FROM memory", 0, 0)
         return self.unsteady.get(inputs.tag, ())
 
+    def rename(self, tag: str, to: str) -> None:
+        """Let an image go by another tag, by none where `to` is empty."""
+        if to:
+            self.store.tag(tag, to)
+        self.store.remove(tag)
+
     def pull(self, reference: str, progress: Progress) -> ImageFacts:
         """Have an image that `registry` names. Raise ImageMissing for any other."""
         if reference not in self.registry:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from provisioner.model.image import BuildInputs
+
 SectionKind = Literal["image", "root", "packages", "wheels", "context"]
 
 INPUTS = "inputs"
@@ -37,4 +39,12 @@ class KeptInputs:
     """An image of inputs: its id, and what nobody had, by sha256 (hex) or image id."""
 
     image_id: str
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackedInputs:
+    """Builds whose files lie on this machine again, and what is missing, by sha256 (hex) or image id."""
+
+    builds: tuple[BuildInputs, ...]
     missing: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provisioner.model.desired import Desired
@@ -121,3 +122,11 @@ class Comparison:
     before: str
     after: str
     changes: tuple[ReleaseChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRelease:
+    """A release as it is kept: its content byte for byte, and the labels beside it."""
+
+    content: bytes
+    labels: Mapping[str, str]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from provisioner.model.desired import Desired
 from provisioner.model.image import BuildInputs, Made
-from provisioner.model.lock import Lock
+from provisioner.model.lock import Lock, Pins
 from provisioner.model.release import BuiltImage, NamedTemplate, Release, ReleaseContent, Site
 from provisioner.model.spec import LOAD_BALANCER, FleetSpec
 
@@ -41,7 +41,7 @@ def _built(
         if recorded is not None:
             yield recorded
         elif image_id:
-            pins = made[tag].pins if tag in made else inputs[tag].pins
+            pins = made[tag].pins if tag in made and made[tag].pins != Pins() else inputs[tag].pins
             yield BuiltImage(image_id, portable(replace(inputs[tag], pins=pins)))
 
 

@@ -104,7 +104,7 @@ def _run(world: World, intent: Intent, prepared: Prepared) -> Run:
 def _plan_with_images(world: World, intent: Intent, prepared: Prepared, made: Mapping[str, Made]) -> Prepared:
     seen = prepared.seen
     ids = known_images(intent, seen, world.builder)
-    return plan_again(intent, seen, ids, world.builder_host, made)
+    return plan_again(intent, seen, ids, world.builder_host, {**prepared.made, **made})
 
 
 def _ended_early(prepared: Prepared, done: Progressed) -> Finished:

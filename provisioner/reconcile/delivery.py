@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from provisioner.errors import ImageMissing
-from provisioner.model.container import FLEET_LABEL, KIND_LABEL
 from provisioner.model.image import Known, image_repository
 from provisioner.model.keeping import KeptInputs, WantedInputs
 from provisioner.model.plan import BuildImage, FetchImage, RecordInputs, RecordRelease, RemoveImage, ShipImage
 from provisioner.model.release import Release
 from provisioner.planning.keeping import wanted_inputs
 from provisioner.ports import Builder
-from provisioner.reconcile.observe import CONTENT, DEPARTED_LABEL, INPUTS_LABEL, ROUTES_LABEL
+from provisioner.reconcile.releases import kept_release, release_files
 from provisioner.reconcile.run import Run, known_id
-from provisioner.spec.release import encode_content, encode_routes
 
 
 def build_image(action: BuildImage, run: Run) -> str:
@@ -73,15 +70,17 @@ def _kept(action: RecordInputs, wanted: WantedInputs, run: Run) -> KeptInputs:
 def _gathered(action: RecordInputs, wanted: WantedInputs, run: Run) -> KeptInputs:
     here = {entry.digest: entry.source for each in run.inputs.values() for entry in each.context if entry.source}
     earlier = (run.earlier.inputs,) if run.earlier and run.earlier.inputs else ()
-    return run.world.inputs.keep(wanted, here, earlier, run.progress(action))
+    return run.world.storeroom.keeper.keep(wanted, here, earlier, run.progress(action))
 
 
 def record_release(action: RecordRelease, run: Run) -> str:
     """Leave a release on a host as an image; return its name."""
     lost = run.earlier is not None and action.release == run.earlier.name
     release = run.earlier if lost and run.earlier else _with_inputs(run)
-    tag = f"{image_repository(run.fleet, 'release')}:{release.name}"
-    run.world.shipper.record(release_files(release), _labels(release, run), tag, run.hands(action.host).images)
+    kept, tag = kept_release(release), f"{image_repository(run.fleet, 'release')}:{release.name}"
+    store = run.hands(action.host).images
+    run.world.shipper.record(release_files(release, kept.content), kept.labels, tag, store)
+    run.world.storeroom.shelf.put(run.fleet, release.name, kept)
     return release.name
 
 
@@ -90,32 +89,6 @@ def _with_inputs(run: Run) -> Release:
     wanted = wanted_inputs(run.release.content)
     kept = run.kept.get(wanted.tag) if wanted else None
     return replace(run.release, inputs=kept.image_id) if kept and not run.release.inputs else run.release
-
-
-def release_files(release: Release) -> Mapping[str, bytes]:
-    """Return the files of a release's image: its content, and for whoever looks inside every rendered file."""
-    files = {CONTENT: encode_content(release.content)}
-    for each in release.content.files:
-        files[f"files/{each.path.lstrip('/')}"] = each.text.encode()
-    for build in release.content.builds:
-        for each in build.inputs.files:
-            files[f"files/{build.inputs.service}/{each.path.lstrip('/')}"] = each.text.encode()
-    return files
-
-
-def _labels(release: Release, run: Run) -> Mapping[str, str]:
-    return {
-        KIND_LABEL: "release",
-        FLEET_LABEL: run.fleet,
-        "provisioner.number": str(release.number),
-        "provisioner.digest": release.digest,
-        "provisioner.created": release.created or run.world.clock.now(),
-        "provisioner.author": release.author,
-        "provisioner.commit": release.commit,
-        ROUTES_LABEL: encode_routes(release.routes),
-        DEPARTED_LABEL: encode_routes(release.departed),
-        **({INPUTS_LABEL: release.inputs} if release.inputs else {}),
-    }
 
 
 def remove_image(action: RemoveImage, run: Run) -> str:

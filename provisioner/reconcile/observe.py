@@ -10,16 +10,11 @@ from provisioner.errors import EngineRefused, HostError
 from provisioner.model.inventory import Host
 from provisioner.model.observed import HostRoute, Observed, ObservedHost, ObservedRelease, Unreachable
 from provisioner.model.placement import container_name
-from provisioner.model.release import Release
+from provisioner.model.release import KeptRelease, Release
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.planning.naming import recorded
+from provisioner.reconcile.releases import CONTENT, read_kept
 from provisioner.reconcile.world import Lookout
-from provisioner.spec.release import decode_content, decode_routes, digest
-
-ROUTES_LABEL = "provisioner.routes"
-DEPARTED_LABEL = "provisioner.departed"
-INPUTS_LABEL = "provisioner.inputs"
-CONTENT = "release.json"
 
 
 def observe(lookout: Lookout, fleet: str, hosts: Iterable[Host]) -> Observed:
@@ -81,20 +76,8 @@ def _read(lookout: Lookout, host: Host, seen: ObservedHost, found: ObservedRelea
         content = lookout.readers.releases(host).release(found.reference).get(CONTENT)
     except EngineRefused:
         return None
-    if content is None or digest(content) != found.digest:
-        return None
     labels = next((image.labels for image in seen.images if image.image_id == found.image_id), {})
-    return Release(
-        number=found.number,
-        digest=found.digest,
-        content=decode_content(content),
-        created=found.created,
-        author=found.author,
-        commit=found.commit,
-        routes=decode_routes(labels.get(ROUTES_LABEL, "[]")),
-        departed=decode_routes(labels.get(DEPARTED_LABEL, "[]")),
-        inputs=labels.get(INPUTS_LABEL, ""),
-    )
+    return read_kept(KeptRelease(content, labels)) if content is not None else None
 
 
 def departed_hosts(release: Release | None, present: Iterable[str], inventory: Mapping[str, Host]) -> tuple[Host, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from provisioner.model.desired import Desired
 from provisioner.model.drift import Drift, DriftReport, DriftSummary
@@ -55,6 +55,7 @@ class Prepared:
     release: Release
     plan: Plan
     ids: Mapping[str, str]
+    made: Mapping[str, Made] = field(default_factory=dict)
 
     @property
     def observed(self) -> Observed:
@@ -102,7 +103,14 @@ def look(lookout: Lookout, intent: Intent) -> Seen:
 def prepare(lookout: Lookout, intent: Intent, builder: Builder | None, builder_host: str = "") -> Prepared:
     """Return the plan from what is to what is wanted."""
     seen = look(lookout, intent)
-    return plan_again(intent, seen, known_images(intent, seen, builder), builder_host)
+    ids = known_images(intent, seen, builder)
+    return plan_again(intent, seen, ids, builder_host, _made_before(intent, ids, builder))
+
+
+def _made_before(intent: Intent, ids: Mapping[str, str], builder: Builder | None) -> Mapping[str, Made]:
+    """Return how the images that are there already were made, as far as the builder knows."""
+    found = {tag: builder.made(tag) for tag in intent.tags.values() if tag in ids} if builder else {}
+    return {tag: made for tag, made in found.items() if made and made.facts.image_id == ids[tag]}
 
 
 def plan_again(
@@ -115,7 +123,7 @@ def plan_again(
     scene = Scene(desired, seen.observed, intent.policy, intent.render, seen.last, intent.scope, builder_host)
     scene = replace(scene, before_last=seen.before_last, inputs=_inputs(intent, release), cached=seen.cached)
     steps = plan(scene, release.name)
-    return Prepared(seen, desired, release, steps, ids)
+    return Prepared(seen, desired, release, steps, ids, made or {})
 
 
 def known_images(intent: Intent, seen: Seen, builder: Builder | None) -> dict[str, str]:

@@ -12,7 +12,18 @@ from provisioner.model.lock import Lock
 from provisioner.model.release import NamedTemplate, Site
 from provisioner.model.spec import RolloutPolicy
 from provisioner.planning.desire import RenderBalancer
-from provisioner.ports import Balancers, Builder, Clock, EventSink, Hosts, InputsKeeper, Readers, Shipper
+from provisioner.ports import (
+    Balancers,
+    Builder,
+    Clock,
+    EventSink,
+    Hosts,
+    InputsKeeper,
+    InputsUnpacker,
+    Readers,
+    ReleaseShelf,
+    Shipper,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,15 @@ class Lookout:
 
 
 @dataclass(frozen=True, slots=True)
+class Storeroom:
+    """Where this machine keeps releases, and what they were made from."""
+
+    keeper: InputsKeeper
+    unpacker: InputsUnpacker
+    shelf: ReleaseShelf
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """All that a run may use. `builder` is None where this machine has no engine and no host could stand in."""
 
@@ -37,7 +57,7 @@ class World:
     shipper: Shipper
     clock: Clock
     sink: EventSink
-    inputs: InputsKeeper
+    storeroom: Storeroom
     builder: Builder | None = None
     builder_host: str = ""
     forks: int = 10

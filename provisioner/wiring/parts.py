@@ -16,12 +16,15 @@ from provisioner.local.files import own_folder
 from provisioner.model.finding import Finding
 from provisioner.model.inventory import Inventory
 from provisioner.ports import EventSink, ImageIds
-from provisioner.reconcile.world import Lookout, World
+from provisioner.reconcile.world import Lookout, Storeroom, World
 
 if TYPE_CHECKING:
     from provisioner.hosts.access import OfferedKey, SshHosts
     from provisioner.images.build import EngineBuilder
+    from provisioner.images.cache import LayerCache
     from provisioner.images.engine import ImageSource as SourceEngine
+    from provisioner.images.inputs.bundle import Bundles
+    from provisioner.images.shipping.ship import CacheShipper
 from provisioner.wiring.fleet import MIRROR_VARIABLE, Declared, Settings, read_fleet_inventory
 
 
@@ -63,10 +66,8 @@ def open_lookout(settings: Settings, inventory: Inventory) -> Iterator[Lookout]:
 def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Iterator[World]:
     """Lend all that a run may use. Images are made on this machine's engine, else on the first host of a service."""
     from provisioner.balancers.haproxy import HaproxyBalancers
-    from provisioner.images.bases.artefacts import Artefacts
     from provisioner.images.build import LAYERS
     from provisioner.images.cache import LayerCache
-    from provisioner.images.inputs.gather import InputsImages
     from provisioner.images.shipping.courier.couriers import Couriers
     from provisioner.images.shipping.ship import CacheShipper
 
@@ -83,13 +84,43 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
             hosts=hosts,
             balancers=HaproxyBalancers(SystemClock()),
             shipper=shipper,
-            inputs=InputsImages(cache, Artefacts(settings.cache / "artefacts"), shipper.hold),
+            storeroom=_storeroom(settings, cache, shipper, builder),
             clock=SystemClock(),
             sink=sink,
             builder=builder,
             builder_host=place_of_building,
             forks=settings.forks,
         )
+
+
+def _storeroom(
+    settings: Settings, cache: LayerCache, shipper: CacheShipper, builder: EngineBuilder | None
+) -> Storeroom:
+    from provisioner.images.bases.artefacts import Artefacts
+    from provisioner.images.inputs.gather import InputsImages
+    from provisioner.images.inputs.unpack import InputsUnpacker
+    from provisioner.local.release_shelf import ReleaseShelf
+
+    artefacts, contexts = Artefacts(settings.cache / "artefacts"), Artefacts(settings.cache / "contexts")
+    take = builder.take if builder else lambda _: None
+    return Storeroom(
+        keeper=InputsImages(cache, artefacts, shipper.hold),
+        unpacker=InputsUnpacker(cache, artefacts, contexts, shipper.hold, take),
+        shelf=ReleaseShelf(settings.cache / "releases"),
+    )
+
+
+@contextmanager
+def open_bundles(settings: Settings) -> Iterator[Bundles]:
+    """Lend what writes and reads bundles, out of what this machine holds."""
+    from provisioner.images.build import LAYERS
+    from provisioner.images.cache import LayerCache
+    from provisioner.images.inputs.bundle import Bundles
+    from provisioner.images.shipping.ship import CacheShipper
+
+    own_folder(settings.cache.parent)
+    cache = LayerCache(settings.cache / LAYERS)
+    yield Bundles(cache, CacheShipper(cache, lambda: ()).hold)
 
 
 def open_hosts(settings: Settings, inventory: Inventory, ids: ImageIds | None = None) -> SshHosts:

@@ -1,0 +1,135 @@
+"""The parts of a rebuild: where the release comes from, the world it is built in, and the fleet it becomes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner.errors import UsageError
+from provisioner.local import addresses, git
+from provisioner.local.release_shelf import ReleaseShelf
+from provisioner.local.templates import TemplateFolders
+from provisioner.model.balancer import BalancerConfig
+from provisioner.model.inventory import Inventory
+from provisioner.model.placement import Placement
+from provisioner.model.release import Release
+from provisioner.model.spec import FleetSpec
+from provisioner.planning.desire import RenderBalancer
+from provisioner.planning.rehome import declared_again, rehomed
+from provisioner.ports import EventSink, Progress
+from provisioner.reconcile.rebuild import Rebuilt, release_on_hosts, release_on_shelf
+from provisioner.reconcile.releases import kept_release
+from provisioner.reconcile.world import Intent, World
+from provisioner.render.balancer import KEPT_TEMPLATE, balancer_text
+from provisioner.render.templates import TemplateSource
+from provisioner.spec.place import place
+from provisioner.spec.source import SourceText
+from provisioner.spec.tree import Positions
+from provisioner.spec.yaml_reader import read_document
+from provisioner.wiring.fleet import Declared, Settings, fleet_name, read_fleet_inventory
+from provisioner.wiring.parts import open_bundles, open_lookout, open_world
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a rebuild starts from: the release, the hosts there are, and whether it becomes a fleet on them."""
+
+    release: Release
+    inventory: Inventory
+    deploys: bool
+
+
+def ground(settings: Settings, name: str, bundle: Path | None) -> Ground:
+    """Find a release: in a bundle that is there, else on hosts, else among those this machine kept.
+
+    Raise UsageError where none, or more than one, is meant.
+    """
+    deploys = bool(settings.inventory or settings.environment_name)
+    if bundle is not None and bundle.exists():
+        with open_bundles(settings) as bundles:
+            release = release_on_shelf((bundles.read(bundle),), name)
+        inventory = read_fleet_inventory(settings) if deploys else Inventory("", {}, {})
+        return Ground(release, inventory, deploys)
+    inventory = _inventory(settings, deploys=deploys)
+    fleet = fleet_name(settings)
+    with open_lookout(settings, inventory) as lookout:
+        found = release_on_hosts(lookout, inventory.hosts, fleet, name)
+    release = found or release_on_shelf(_shelf(settings).releases(fleet), name)
+    return Ground(release, inventory, deploys)
+
+
+def _inventory(settings: Settings, *, deploys: bool) -> Inventory:
+    try:
+        return read_fleet_inventory(settings)
+    except UsageError:
+        if deploys:
+            raise
+        return Inventory("", {}, {})
+
+
+def _shelf(settings: Settings) -> ReleaseShelf:
+    return ReleaseShelf(settings.cache / "releases")
+
+
+@contextmanager
+def open_rebuild(settings: Settings, start: Ground, sink: EventSink) -> Iterator[World]:
+    """Lend all that a rebuild may use."""
+    declared = Declared(
+        spec=FleetSpec(start.release.content.desired.fleet, {}),
+        inventory=start.inventory,
+        placement=Placement((), (), start.inventory.hosts),
+        templates=TemplateFolders(settings.folder),
+    )
+    with open_world(settings, declared, sink) as world:
+        yield world
+
+
+def write_bundle(settings: Settings, path: Path, release: Release, progress: Progress) -> None:
+    """Write a release and all it is made from into a file. Raise StorageFailed, ImageMissing."""
+    with open_bundles(settings) as bundles:
+        bundles.write(path, kept_release(release), release.inputs, progress)
+
+
+def intend_again(settings: Settings, start: Ground, rebuilt: Rebuilt) -> Intent:
+    """Return a release as what is wanted on the hosts of an inventory. Raise InvalidInput where it has no place."""
+    release, content = rebuilt.release, rebuilt.release.content
+    spec = declared_again(release)
+    inventory = addresses.resolved(start.inventory)
+    placement = place(spec, inventory, _nowhere(release.name))
+    render = _renderer({each.name: each.text for each in content.templates})
+    desired = rehomed(content, spec, placement, render)
+    return Intent(
+        fleet=spec.name,
+        hosts=placement.hosts,
+        desire=lambda _: desired,
+        render=render,
+        policy=spec.rollout,
+        tags={each.service: tag for tag, each in rebuilt.inputs.items()},
+        inputs=rebuilt.inputs,
+        templates=content.templates,
+        sites=content.sites,
+        lock=content.lock,
+        inventory=inventory.hosts,
+        author=git.author(settings.environment),
+        commit=release.commit,
+    )
+
+
+def _nowhere(name: str) -> Positions:
+    """Return the places of a spec that nobody has: faults are told about the release as a whole."""
+    source = SourceText(f"release {name}", "{}")
+    return Positions(source, read_document(source).root)
+
+
+def _renderer(templates: Mapping[str, str]) -> RenderBalancer:
+    def load(name: str) -> TemplateSource | None:
+        return TemplateSource(name, templates[name]) if name in templates else None
+
+    @functools.cache
+    def render(config: BalancerConfig) -> tuple[str, str]:
+        return balancer_text(config, load, KEPT_TEMPLATE)
+
+    return render
