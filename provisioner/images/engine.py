@@ -70,15 +70,17 @@ class EngineImages:
 
     def _config_digest(self, engine_id: str) -> str:
         """Return the image id for what the engine calls its id: the containerd store shows its manifest's digest."""
-        if not self._names_by_manifest():
+        if not self.names_by_manifest():
             return engine_id
         if engine_id not in self._config_digests:
             self._config_digests[engine_id] = config_digest(self.save(engine_id))
         return self._config_digests[engine_id]
 
-    def _names_by_manifest(self) -> bool:
+    def names_by_manifest(self) -> bool:
+        """Tell whether the engine's own ids are those of manifests: whether it has the containerd store."""
         if self._containerd is None:
-            status = self._client.info().get("DriverStatus") or ()
+            with told_as_refused(self._host):
+                status = self._client.info().get("DriverStatus") or ()
             self._containerd = any(_CONTAINERD in entry for entry in status)
         return self._containerd
 

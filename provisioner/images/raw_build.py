@@ -36,6 +36,7 @@ _NOISE = re.compile(r" ---> |Removing intermediate container |Successfully (buil
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FROM = re.compile(rf"^(FROM\s+(?:--\S+\s+)*){re.escape(BASE_PLACEHOLDER)}(|[ \t].*)$", re.IGNORECASE | re.MULTILINE)
 
+_NOTHING = "scratch"
 _STAGE = re.compile(
     r"^FROM\s+(?:--\S+\s+)*(?P<origin>\S+)(?:\s+AS\s+(?P<name>\S+))?[ \t]*$", re.IGNORECASE | re.MULTILINE
 )
@@ -152,12 +153,21 @@ class BuildLog:
 
 def ends_on_base(dockerfile: str) -> bool:
     """Tell whether the last stage of a Dockerfile stands on the placeholder, itself or through other stages."""
-    standing = {BASE_PLACEHOLDER: True}
-    last = False
+    return origin_of(dockerfile) == BASE_PLACEHOLDER
+
+
+def origin_of(dockerfile: str) -> str:
+    """Return the image that the last stage of a Dockerfile stands on, itself or through other stages.
+
+    Empty where it stands on none, or on one that a build argument names.
+    """
+    origins: dict[str, str] = {}
+    last = ""
     for stage in _STAGE.finditer(dockerfile):
-        last = standing.get(stage["origin"].lower(), False)
+        origin = stage["origin"]
+        last = origins.get(origin.lower(), "" if origin == _NOTHING or "$" in origin else origin)
         if stage["name"]:
-            standing[stage["name"].lower()] = last
+            origins[stage["name"].lower()] = last
     return last
 
 

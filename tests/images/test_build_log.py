@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.images.engine import follow
 from provisioner.images.facts import image_facts
-from provisioner.images.raw_build import BuildLog, ends_on_base, with_base
+from provisioner.images.raw_build import BuildLog, ends_on_base, origin_of, with_base
 from provisioner.model.container import EngineHealthTest
 
 
@@ -107,3 +107,18 @@ def test_an_inspection_becomes_facts() -> None:
 def test_only_the_last_stage_says_what_an_image_stands_on(dockerfile: str, *, stands: bool) -> None:
     """A base that only an earlier stage stands on is no part of the image."""
     assert ends_on_base(dockerfile) is stands
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "origin"),
+    [
+        ("FROM python:3.12-slim\nRUN x\n", "python:3.12-slim"),
+        ("FROM --platform=linux/amd64 a AS one\nFROM b\nFROM one AS two\nfrom TWO\n", "a"),
+        ("FROM a AS build\nFROM scratch\nCOPY --from=build /x /x\n", ""),
+        ("ARG base=a\nFROM $base\n", ""),
+        ("RUN x\n", ""),
+    ],
+)
+def test_the_image_a_dockerfile_ends_on_is_found(dockerfile: str, origin: str) -> None:
+    """It is that of the last stage, through others; none where that is empty or named by an argument."""
+    assert origin_of(dockerfile) == origin

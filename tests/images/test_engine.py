@@ -143,6 +143,17 @@ def test_a_check_names_what_two_builds_differ_in(
     assert not [image for image in raw if image and image.layers[:1] == base.layers]
 
 
+def test_an_image_that_the_dockerfile_names_itself_stays_as_it_is(
+    builder: EngineBuilder, base: ImageFacts, name: str, tmp_path: Path
+) -> None:
+    """Its layers lie below ours byte for byte, as those of a base of the spec do."""
+    dockerfile = f"FROM {name}:base AS one\nFROM one\nCOPY a /a\n"
+    inputs = BuildInputs("web", f"{name}:own", dockerfile, None, (written(tmp_path, "a", name),))
+    made = builder.build(inputs, silent)
+    assert made.facts.layers[:-1] == base.layers
+    assert [layer.section for layer in made.explanation.layers] == ["base", "app"]
+
+
 def test_a_failed_build_names_its_instruction(builder: EngineBuilder, base: ImageFacts, name: str) -> None:
     """The instruction, the engine's reason and no image are what is left of a build that fails."""
     del base
