@@ -176,6 +176,12 @@ SETTINGS_FOLDER = "provisioner-build"
 the Dockerfile names the folder. Templates read them in a stage of their own: nothing of it reaches an image or a tag.
 """
 
+WHEELS_FOLDER = f"{SETTINGS_FOLDER}/wheels"
+"""Where a build finds the wheels of its requirement files, and `requirements.txt`, which names each with its digest.
+
+A Dockerfile that names this folder gets them, and is built without a network.
+"""
+
 
 def image_repository(fleet: str, service: str) -> str:
     """Return the repository our images of a service are tagged in; `release` holds the fleet's releases."""

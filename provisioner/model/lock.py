@@ -80,9 +80,13 @@ class Pins:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A whole lock file; `tool` is the version of this tool that wrote it."""
+    """A whole lock file; `tool` is the version of this tool that wrote it.
+
+    `platform` is what a service that names none is built for.
+    """
 
     tool: str = ""
+    platform: str = ""
     suites: tuple[LockedSuite, ...] = ()
     packages: tuple[LockedPackages, ...] = ()
     images: tuple[LockedImage, ...] = ()

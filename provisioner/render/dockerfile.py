@@ -7,7 +7,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import assert_never
 
 from provisioner.errors import Diagnostic, InvalidInput
@@ -15,11 +15,13 @@ from provisioner.model.image import (
     BASE_PLACEHOLDER,
     FILES_FOLDER,
     NORMALISER,
+    WHEELS_FOLDER,
     BuildInputs,
     ContextFile,
     RenderedFile,
     image_repository,
 )
+from provisioner.model.lock import Pins
 from provisioner.model.spec import (
     LOAD_BALANCER,
     Base,
@@ -36,7 +38,7 @@ from provisioner.render.catalogue import CATALOGUE, WITH_FILES
 from provisioner.render.quoting import Form
 from provisioner.render.templates import Load, Rendered, render
 
-FORMAT = 1
+FORMAT = 2
 """Changes when the same inputs are to give another image."""
 
 DOCKERFILE = "Dockerfile.j2"
@@ -97,9 +99,15 @@ def _inputs(spec: FleetSpec, build: _Build, context: tuple[ContextFile, ...], lo
     refuse_unused_arguments(build.source.args, templates)
     files = tuple(sorted((file for file, _ in (*companions, *managed)), key=lambda file: file.path))
     text = with_arguments(dockerfile.text, build.source.args, dockerfile.sources[0].path) + "".join(_copies(files))
-    inputs = BuildInputs(build.name, "", text, build.base, context, files, build.platform)
-    tag = f"{image_repository(spec.name, build.name)}:{inputs_digest(inputs)[:_TAG_DIGITS]}"
-    return BuildInputs(build.name, tag, text, build.base, context, files, build.platform)
+    wheels = _requirements(context) if WHEELS_FOLDER in text else ()
+    inputs = BuildInputs(build.name, "", text, build.base, context, files, build.platform, wheels, bool(wheels))
+    return with_pins(inputs, spec.name, Pins(), build.platform)
+
+
+def with_pins(inputs: BuildInputs, fleet: str, pins: Pins, platform: str | None) -> BuildInputs:
+    """Return the same build for what its moving names are locked to: another lock, another tag."""
+    pinned = replace(inputs, pins=pins, platform=platform)
+    return replace(pinned, tag=f"{image_repository(fleet, inputs.service)}:{inputs_digest(pinned)[:_TAG_DIGITS]}")
 
 
 def inputs_digest(inputs: BuildInputs) -> str:
@@ -112,6 +120,7 @@ def inputs_digest(inputs: BuildInputs) -> str:
         "context": sorted([entry.path, entry.mode, entry.digest, entry.link] for entry in inputs.context),
         "files": sorted([file.path, file.mode, file.text] for file in inputs.files),
         "platform": inputs.platform,
+        "pins": None if inputs.pins == Pins() else asdict(inputs.pins),
     }
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -88,7 +88,7 @@ def client() -> Iterator[docker.APIClient]:
 @pytest.fixture(scope="module")
 def base(client: docker.APIClient, pytestconfig: pytest.Config) -> ImageFacts:
     """A Debian root."""
-    tag = suite_base(client, "bookworm", cache=pytestconfig.rootpath / ".provisioner" / "cache" / "bases")
+    tag = suite_base(client, "bookworm", cache=pytestconfig.rootpath / ".provisioner" / "cache")
     found = EngineStore(client).inspect(tag)
     assert found is not None
     return found
