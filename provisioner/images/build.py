@@ -13,6 +13,7 @@ from docker.errors import APIError
 from provisioner.errors import EngineRefused, ImageMissing
 from provisioner.images.bases.bases import Bases
 from provisioner.images.bases.roots import Roots
+from provisioner.images.bases.wheels import Wheels
 from provisioner.images.cache import LayerCache
 from provisioner.images.engine import EngineImages, follow, refusal_text, told_as_refused
 from provisioner.images.made import MadeRecord, MadeRecords
@@ -20,7 +21,7 @@ from provisioner.images.normalising.normalised_build import NormalisedBuild
 from provisioner.images.raw_build import RawBuilds, Recipe, ends_on_base, with_base
 from provisioner.model.container import KIND_LABEL
 from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
-from provisioner.model.lock import Pins
+from provisioner.model.lock import LockedImage, Pins
 from provisioner.ports import Progress
 
 LAYERS, RECORDS = "layers", "made"
@@ -33,13 +34,14 @@ class BuildSettings:
 
     `cache` is where this machine keeps layers, packages, wheels and records of what was made, `mirror` a Debian archive
     (empty: the tools' own), `files` go into the settings folder of a build's context, `arguments` are build
-    arguments such as proxies.
+    arguments such as proxies. `locked` says which images names stand for that are pulled as they are.
     """
 
     cache: Path
     mirror: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
     arguments: Mapping[str, str] = field(default_factory=dict)
+    locked: Mapping[str, LockedImage] = field(default_factory=dict)
 
 
 class EngineBuilder:
@@ -53,7 +55,8 @@ class EngineBuilder:
         self._records = MadeRecords(settings.cache / RECORDS)
         self.images = EngineImages(client, host)
         roots = Roots(client, settings.cache, settings.mirror, settings.arguments)
-        self._bases = Bases(client, self.images, roots, self._normalised, self.pull)
+        wheels = Wheels(client, roots.artefacts, settings.files, settings.arguments)
+        self.bases = Bases(self.images, roots, wheels, self._normalised, self._pull)
 
     def find(self, reference: str) -> ImageFacts | None:
         """Return an image by tag, name or id, None where this engine has none. Raise HostError."""
@@ -91,13 +94,20 @@ class EngineBuilder:
 
     def _recipe(self, inputs: BuildInputs, progress: Progress) -> tuple[Recipe, Pins]:
         """Return what an image is built from once its base is there, and what moving names resolved to."""
-        on = self._bases.ensure(inputs, progress)
+        on = self.bases.ensure(inputs, progress)
         dockerfile = with_base(inputs.dockerfile, on.reference)
         base_layers = on.layers if ends_on_base(inputs.dockerfile) else ()
         return Recipe(dockerfile, base_layers, {KIND_LABEL: "node"}, on.files), on.pins
 
     def pull(self, reference: str, progress: Progress) -> ImageFacts:
-        """Pull an image from its registry. Raise ImageMissing, HostError where no engine answers."""
+        """Pull an image from its registry, the one that its name is locked to if it is.
+
+        Raise ImageMissing, InputMissing where it is another one by now, HostError where no engine answers.
+        """
+        locked = self._settings.locked.get(reference)
+        return self.bases.locked(locked, progress) if locked else self._pull(reference, progress)
+
+    def _pull(self, reference: str, progress: Progress) -> ImageFacts:
         reason = self._pulled(reference, progress)
         found = None if reason else self.find(reference)
         if found is None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, assert_never
 
+from provisioner.errors import NotLocked
 from provisioner.model.image import BuildInputs
 from provisioner.model.lock import Lock, LockedImage, LockedPackages, LockedSuite, LockedWheels, Pins
 from provisioner.model.spec import FleetSpec, FromImage, ImageBase, SuiteBase
@@ -115,6 +116,14 @@ def check(lock: Lock, asked: Iterable[Asked]) -> tuple[LockDifference, ...]:
     rows = [_difference("changed" if _without_digest(each) in moved else "missing", each) for each in missing]
     rows += [_difference("unasked", each) for each in unasked if _without_digest(each) not in moved]
     return tuple(sorted(rows, key=lambda row: (row.section, row.name, row.platform, row.kind)))
+
+
+def refuse_unlocked(lock: Lock, asked: Iterable[Asked]) -> None:
+    """Raise NotLocked where a lock does not say what every name stands for."""
+    lacking = [row for row in check(lock, asked) if row.kind != "unasked"]
+    if lacking:
+        named = ", ".join(f"{row.name} ({row.section})" for row in lacking)
+        raise NotLocked(f"the lock file does not say what these stand for: {named}", hint="run `provisioner lock`")
 
 
 def answers(entry: Locked) -> Asked:

@@ -129,8 +129,16 @@ def plan_again(
 def known_images(intent: Intent, seen: Seen, builder: Builder | None) -> dict[str, str]:
     """Return the ids of the wanted images as far as release, hosts and building engine know them."""
     names = (*intent.tags.values(), *intent.references)
-    found = {name: _known_id(name, seen, builder) for name in names}
+    locked = {each.reference: each.image_id for each in intent.lock.images if each.reference in intent.references}
+    found = {name: _known_id(name, seen, builder) for name in names if name not in locked}
+    found |= {name: _locked_id(image_id, seen, builder) for name, image_id in locked.items()}
     return {name: image_id for name, image_id in found.items() if image_id}
+
+
+def _locked_id(image_id: str, seen: Seen, builder: Builder | None) -> str:
+    """Return what a name is locked to, empty where it has to be fetched first."""
+    known = any(image.image_id == image_id for host in seen.observed.hosts for image in host.images)
+    return image_id if known or builder is None or builder.find(image_id) else ""
 
 
 def _known_id(name: str, seen: Seen, builder: Builder | None) -> str:

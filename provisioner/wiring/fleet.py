@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provisioner.errors import UsageError
-from provisioner.local import addresses, context, git, sources
+from provisioner.local import addresses, context, git, lock_file, sources
 from provisioner.local.files import write_tree
 from provisioner.local.templates import TemplateFolders
 from provisioner.model.balancer import BalancerConfig
 from provisioner.model.image import BuildInputs, ContextFile
 from provisioner.model.inventory import Inventory
+from provisioner.model.lock import Lock
 from provisioner.model.placement import Placement
 from provisioner.model.release import NamedTemplate
 from provisioner.model.spec import LOAD_BALANCER, FleetSpec, FromImage, FromTemplate, ImageSource
 from provisioner.planning.content import sites
 from provisioner.planning.desire import ImageIndex, RenderBalancer, balancer_config, desire
+from provisioner.planning.lock import asked_names, pins_for, refuse_unlocked
 from provisioner.reconcile.world import Intent
 from provisioner.render.balancer import KEPT_TEMPLATE, TEMPLATE, balancer_template, balancer_text
-from provisioner.render.dockerfile import balancer_inputs, build_inputs
+from provisioner.render.dockerfile import balancer_inputs, build_inputs, with_pins
 from provisioner.render.templates import Load, TemplateSource
 from provisioner.spec.fields import Unfit, size
 from provisioner.spec.inventory import read_inventory
@@ -47,7 +49,10 @@ PATCH_LIMIT_VARIABLE = "PROVISIONER_PATCH_LIMIT"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the user and his environment said; `folder` is where he stands."""
+    """What the user and his environment said; `folder` is where he stands.
+
+    With `locked`, every name that moves has to be in the lock file.
+    """
 
     file: Path
     environment_name: str
@@ -56,6 +61,7 @@ class Settings:
     forks: int
     environment: Mapping[str, str]
     folder: Path
+    locked: bool = False
 
     @property
     def cache(self) -> Path:
@@ -77,12 +83,13 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What the user's files say: the fleet, its hosts, and which node lies where."""
+    """What the user's files say: the fleet, its hosts, which node lies where, and what moving names are locked to."""
 
     spec: FleetSpec
     inventory: Inventory
     placement: Placement
     templates: TemplateFolders
+    lock: Lock = Lock()
 
 
 def declare(settings: Settings) -> Declared:
@@ -95,7 +102,8 @@ def declare(settings: Settings) -> Declared:
     inventory = read_fleet_inventory(settings)
     resolved = addresses.resolved(inventory)
     placement = place(read.spec, resolved, read.positions)
-    return Declared(read.spec, resolved, placement, TemplateFolders(settings.file.absolute().parent))
+    lock = lock_file.find_lock(settings.file, settings.environment_name) or Lock()
+    return Declared(read.spec, resolved, placement, TemplateFolders(settings.file.absolute().parent), lock)
 
 
 def read_fleet_inventory(settings: Settings) -> Inventory:
@@ -116,6 +124,8 @@ def intend(settings: Settings, declared: Declared, forget: frozenset[str] = froz
     """Render everything and return what the user wants, before anything was observed. Raise InvalidInput."""
     spec, placement = declared.spec, declared.placement
     inputs = all_inputs(declared)
+    if settings.locked:
+        refuse_unlocked(declared.lock, asked_names(spec, inputs, declared.lock.platform))
     tags = {each.service: each.tag for each in inputs}
     render = balancer_renderer(declared)
     return Intent(
@@ -129,6 +139,7 @@ def intend(settings: Settings, declared: Declared, forget: frozenset[str] = froz
         inputs={each.tag: each for each in inputs},
         templates=balancer_templates(declared),
         sites=sites(spec),
+        lock=declared.lock,
         inventory=declared.inventory.hosts,
         scope=frozenset(select(declared.inventory, settings.limit)) if settings.limit else None,
         forget=forget,
@@ -138,7 +149,16 @@ def intend(settings: Settings, declared: Declared, forget: frozenset[str] = froz
 
 
 def all_inputs(declared: Declared) -> tuple[BuildInputs, ...]:
-    """Return what every image of the fleet is built from."""
+    """Return what every image of the fleet is built from, with what its moving names are locked to."""
+    lock, fleet = declared.lock, declared.spec.name
+    if lock == Lock():
+        return unlocked_inputs(declared)
+    found = unlocked_inputs(declared)
+    return tuple(with_pins(each, fleet, pins_for(lock, each), each.platform or lock.platform) for each in found)
+
+
+def unlocked_inputs(declared: Declared) -> tuple[BuildInputs, ...]:
+    """Return what every image of the fleet is built from, whatever a lock says."""
     spec, load = declared.spec, declared.templates
     found = [build_inputs(spec, each, _context(each.source), load) for each in spec.services.values()]
     if spec.load_balancer is not None:

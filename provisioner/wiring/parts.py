@@ -150,6 +150,7 @@ def _builder(
         mirror=settings.environment.get(MIRROR_VARIABLE, ""),
         files=build_settings.build_files(settings.environment, Path.home()),
         arguments=build_settings.proxy_arguments(settings.environment),
+        locked={each.reference: each for each in declared.lock.images},
     )
     client = local_client(settings.environment)
     if client is not None:

@@ -115,12 +115,18 @@ def open_workshop(
             Path(folder).chmod(0o755)
             yield OnThisMachine(folder)
     else:
-        with _container(engine, _image(engine), ["sleep", "infinity"], proxies) as container:
-            engine.start(container)
-            workshop = InContainer(engine, container)
-            engine.put_archive(container, "/", _folder(_INSIDE))
+        with open_container(engine, _image(engine), proxies) as workshop:
             _equip(workshop)
             yield workshop
+
+
+@contextmanager
+def open_container(engine: docker.APIClient, image: str, proxies: Mapping[str, str]) -> Iterator[InContainer]:
+    """Lend a running container of an image, with an empty folder, for tools of the image's own."""
+    with _container(engine, image, ["sleep", "infinity"], proxies) as container:
+        engine.start(container)
+        engine.put_archive(container, "/", _folder(_INSIDE))
+        yield InContainer(engine, container)
 
 
 def _equip(workshop: InContainer) -> None:
