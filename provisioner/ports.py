@@ -16,6 +16,7 @@ from provisioner.model.event import Event
 from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
 from provisioner.model.inventory import Host
 from provisioner.model.keeping import KeptInputs, UnpackedInputs, WantedInputs
+from provisioner.model.lock import LockedImage, LockedPackages, LockedSuite, LockedWheels
 from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
 from provisioner.model.release import KeptRelease
 
@@ -227,6 +228,25 @@ class InputsKeeper(Protocol):
         `files` says where files lie on this machine, by sha256 (hex); `earlier` are ids of images of inputs that may
         hold more.
         """
+
+
+class Resolver(Protocol):
+    """Says what names that move stand for now. All raise BuildFailed, InputMissing, ImageMissing and HostError."""
+
+    def platform(self) -> str:
+        """Return what a service that names no platform is built for."""
+
+    def suite(self, suite: str, platform: str, progress: Progress) -> LockedSuite:
+        """Return the packages of a Debian root."""
+
+    def packages(self, root: LockedSuite, packages: tuple[str, ...], progress: Progress) -> LockedPackages:
+        """Return what packages add to a root."""
+
+    def image(self, reference: str, platform: str, progress: Progress, *, fresh: bool) -> LockedImage:
+        """Return the image of a name: the engine's, else the registry's; a `fresh` one from the registry first."""
+
+    def wheels(self, inputs: BuildInputs, progress: Progress) -> LockedWheels:
+        """Return what the requirement files of a build come to on its base, as pinned."""
 
 
 class Shipper(Protocol):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from provisioner.cli.consent import confirmed, stop_on_interrupt
-from provisioner.cli.options import Common, takes_common
+from provisioner.cli.options import Common, Locked, takes_common
 from provisioner.cli.screen import may_ask, open_view, settings
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -25,6 +25,7 @@ def apply(
     yes: Yes = False,
     allow_interruption: Interrupt = False,
     forget: Forget = None,
+    locked: Locked = False,
 ) -> int:
     """Bring the fleet to what the spec says, and prove it."""
     from provisioner.reconcile.apply import Consent
@@ -32,7 +33,7 @@ def apply(
     from provisioner.reconcile.prepare import prepare
     from provisioner.wiring import fleet, parts
 
-    view, chosen = open_view(context, common, run=True), settings(common)
+    view, chosen = open_view(context, common, run=True), settings(common, locked=locked)
     declared = fleet.declare(chosen)
     intent = fleet.intend(chosen, declared, forget=frozenset(forget or ()))
     with parts.open_world(chosen, declared, view) as world, stop_on_interrupt(view) as stop:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from provisioner.cli.options import Common, takes_common
+from provisioner.cli.options import Common, Locked, takes_common
 from provisioner.cli.screen import open_view, settings
 from provisioner.errors import UsageError
 
@@ -19,7 +19,14 @@ Explain = Annotated[bool, typer.Option("--explain", help="Say what each image is
 
 
 @takes_common
-def build(context: typer.Context, common: Common, *, check: Check = False, explain: Explain = False) -> int:
+def build(
+    context: typer.Context,
+    common: Common,
+    *,
+    check: Check = False,
+    explain: Explain = False,
+    locked: Locked = False,
+) -> int:
     """Build the images of the spec on this machine's engine."""
     from provisioner.reconcile.check_images import check_images
     from provisioner.reconcile.make_images import explained, make_images
@@ -27,7 +34,7 @@ def build(context: typer.Context, common: Common, *, check: Check = False, expla
 
     if check and explain:
         raise UsageError("--check keeps no image that --explain could be about", hint="give one of the two")
-    view, chosen = open_view(context, common), settings(common)
+    view, chosen = open_view(context, common), settings(common, locked=locked)
     declared = fleet.declare(chosen)
     with parts.open_world(chosen, declared, view) as world:
         intent = fleet.intend(chosen, declared)

@@ -58,6 +58,9 @@ OPTIONS: dict[str, Any] = {
 }
 
 
+Locked = Annotated[bool, typer.Option("--locked", help="Refuse a name that moves and is not in the lock file.")]
+
+
 def takes_common(verb: Callable[..., int]) -> Callable[..., int]:
     """Give a verb the common options; what stands after the verb wins over what stands before it."""
     inner = inspect.signature(verb, eval_str=True)

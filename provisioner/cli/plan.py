@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from provisioner.cli.options import Common, takes_common
+from provisioner.cli.options import Common, Locked, takes_common
 from provisioner.cli.screen import open_view, settings
 
 INCOMPLETE, CHANGES = 4, 2
@@ -15,12 +15,12 @@ Detailed = Annotated[bool, typer.Option("--detailed-exitcode", help="Exit 2 when
 
 
 @takes_common
-def plan(context: typer.Context, common: Common, *, detailed_exitcode: Detailed = False) -> int:
+def plan(context: typer.Context, common: Common, *, detailed_exitcode: Detailed = False, locked: Locked = False) -> int:
     """Show what apply would do, host by host, and why."""
     from provisioner.reconcile.prepare import prepare
     from provisioner.wiring import fleet, parts
 
-    view, chosen = open_view(context, common), settings(common)
+    view, chosen = open_view(context, common), settings(common, locked=locked)
     declared = fleet.declare(chosen)
     intent = fleet.intend(chosen, declared)
     with parts.open_world(chosen, declared, view) as world:

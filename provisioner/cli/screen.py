@@ -42,8 +42,8 @@ def choose(common: Common, *, run: bool = False) -> View:
     return choose_view(sys.stdout, sys.stderr, chosen, json=bool(common.json), run=run)
 
 
-def settings(common: Common) -> Settings:
-    """Return what the user and his environment said, defaults filled in."""
+def settings(common: Common, *, locked: bool = False) -> Settings:
+    """Return what the user and his environment said, defaults filled in; `locked` refuses what no lock pins."""
     from provisioner.wiring.fleet import Settings
 
     said = os.environ
@@ -57,6 +57,7 @@ def settings(common: Common) -> Settings:
         forks=common.forks or _forks(said.get("PROVISIONER_FORKS", "")),
         environment=dict(said),
         folder=Path.cwd(),
+        locked=locked,
     )
 
 

@@ -12,6 +12,7 @@ from docker.errors import APIError
 
 from provisioner.errors import EngineRefused, ImageMissing
 from provisioner.images.bases.bases import Bases
+from provisioner.images.bases.resolver import EngineResolver
 from provisioner.images.bases.roots import Roots
 from provisioner.images.bases.wheels import Wheels
 from provisioner.images.cache import LayerCache
@@ -56,7 +57,8 @@ class EngineBuilder:
         self.images = EngineImages(client, host)
         roots = Roots(client, settings.cache, settings.mirror, settings.arguments)
         wheels = Wheels(client, roots.artefacts, settings.files, settings.arguments)
-        self.bases = Bases(self.images, roots, wheels, self._normalised, self._pull)
+        self._bases = Bases(self.images, roots, wheels, self._normalised, self._pull)
+        self.resolver = EngineResolver(self.images, roots, self._bases, self._pull)
 
     def find(self, reference: str) -> ImageFacts | None:
         """Return an image by tag, name or id, None where this engine has none. Raise HostError."""
@@ -94,7 +96,7 @@ class EngineBuilder:
 
     def _recipe(self, inputs: BuildInputs, progress: Progress) -> tuple[Recipe, Pins]:
         """Return what an image is built from once its base is there, and what moving names resolved to."""
-        on = self.bases.ensure(inputs, progress)
+        on = self._bases.ensure(inputs, progress)
         dockerfile = with_base(inputs.dockerfile, on.reference)
         base_layers = on.layers if ends_on_base(inputs.dockerfile) else ()
         return Recipe(dockerfile, base_layers, {KIND_LABEL: "node"}, on.files), on.pins
@@ -105,7 +107,7 @@ class EngineBuilder:
         Raise ImageMissing, InputMissing where it is another one by now, HostError where no engine answers.
         """
         locked = self._settings.locked.get(reference)
-        return self.bases.locked(locked, progress) if locked else self._pull(reference, progress)
+        return self._bases.locked(locked, progress) if locked else self._pull(reference, progress)
 
     def _pull(self, reference: str, progress: Progress) -> ImageFacts:
         reason = self._pulled(reference, progress)

@@ -58,6 +58,17 @@ Locked = LockedSuite | LockedPackages | LockedImage | LockedWheels
 
 
 @dataclass(frozen=True, slots=True)
+class LockChange:
+    """What became of one name of a lock; `details` says it piece by piece."""
+
+    kind: Literal["added", "removed", "changed"]
+    section: str
+    name: str
+    platform: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LockDifference:
     """A name that is missing from a lock, that nobody asks for any more, or whose requirements changed since."""
 
@@ -116,6 +127,40 @@ def check(lock: Lock, asked: Iterable[Asked]) -> tuple[LockDifference, ...]:
     rows = [_difference("changed" if _without_digest(each) in moved else "missing", each) for each in missing]
     rows += [_difference("unasked", each) for each in unasked if _without_digest(each) not in moved]
     return tuple(sorted(rows, key=lambda row: (row.section, row.name, row.platform, row.kind)))
+
+
+def changes(before: Lock, after: Lock) -> tuple[LockChange, ...]:
+    """Return what a new lock says otherwise than the one before it."""
+    old = {_without_digest(answers(entry)): entry for entry in _entries(before)}
+    new = {_without_digest(answers(entry)): entry for entry in _entries(after)}
+    return tuple(
+        LockChange(
+            "added" if name not in old else "removed" if name not in new else "changed",
+            section(name),
+            label(name),
+            name.platform,
+            _details(old[name], new[name]) if name in old and name in new else (),
+        )
+        for name in sorted({*old, *new}, key=_order)
+        if old.get(name) != new.get(name)
+    )
+
+
+def _details(before: Locked, after: Locked) -> tuple[str, ...]:
+    old, new = _versions(before), _versions(after)
+    rows = [(name, old.get(name, ""), new.get(name, "")) for name in sorted({*old, *new})]
+    return tuple(f"{name} {was or 'new'} -> {now or 'gone'}" for name, was, now in rows if was != now)
+
+
+def _versions(entry: Locked) -> dict[str, str]:
+    match entry:
+        case LockedSuite(packages=pieces) | LockedPackages(packages=pieces):
+            return {each.name: each.version for each in pieces}
+        case LockedWheels(wheels=wheels):
+            return {each.name: each.version for each in wheels}
+        case LockedImage(reference, _, image_id):
+            return {reference: image_id[:19]}
+    assert_never(entry)
 
 
 def refuse_unlocked(lock: Lock, asked: Iterable[Asked]) -> None:

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provisioner.errors import HostError, UsageError
+from provisioner.errors import HostError, ImageMissing, UsageError
 from provisioner.local import build_settings
 from provisioner.local.files import own_folder
 from provisioner.model.finding import Finding
 from provisioner.model.inventory import Inventory
-from provisioner.ports import EventSink, ImageIds
+from provisioner.ports import EventSink, ImageIds, Resolver
 from provisioner.reconcile.world import Lookout, Storeroom, World
 
 if TYPE_CHECKING:
@@ -171,6 +171,18 @@ def _sources(builder: EngineBuilder | None, declared: Declared, hosts: SshHosts)
     for host in declared.placement.hosts.values():
         with suppress(HostError):
             yield hosts.hands(host).images
+
+
+@contextmanager
+def open_resolver(settings: Settings, declared: Declared) -> Iterator[Resolver]:
+    """Lend what says what moving names stand for, on this machine's engine, else on the first host of a service."""
+    with ExitStack() as stack:
+        hosts = stack.enter_context(open_hosts(settings, declared.inventory))
+        builder, _ = _builder(settings, declared, hosts, stack)
+        if builder is None:
+            raise ImageMissing("no Docker Engine may resolve here", hint="start one on this machine, or add a host")
+        own_folder(settings.cache.parent)
+        yield builder.resolver
 
 
 def offered_keys(settings: Settings, names: tuple[str, ...]) -> tuple[OfferedKey, ...]:

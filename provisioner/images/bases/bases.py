@@ -64,10 +64,12 @@ class Bases:
             stands_on = self._base(inputs, progress)
             return self._with_wheels(stands_on, inputs, progress) if inputs.requirements else stands_on
 
-    def ensure_base(self, inputs: BuildInputs, progress: Progress) -> StandsOn:
-        """Return the base of a build alone, after making sure that the engine has it. Raise as `ensure` does."""
+    def resolve_wheels(self, inputs: BuildInputs, progress: Progress) -> LockedWheels:
+        """Return what the requirement files of a build come to now on its base. Raise as `ensure` does."""
         with self._one_at_a_time, told_as_storage(self._roots.cache), told_as_refused(self._images.host):
-            return self._base(inputs, progress)
+            base = self._base(inputs, progress)
+            progress(f"resolving the wheels of {inputs.service}", 0, 0)
+            return self._wheels.resolve(inputs, base.reference, inputs.platform or self._roots.platform())
 
     def _with_wheels(self, stands_on: StandsOn, inputs: BuildInputs, progress: Progress) -> StandsOn:
         progress(f"wheels for {inputs.service}", 0, 0)
