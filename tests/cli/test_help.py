@@ -15,7 +15,7 @@ from provisioner import __version__
 from tests.cli.command_line import CHECKOUT, provisioner
 
 VERBS = (
-    "validate", "render", "schema", "build", "rebuild", "plan", "apply", "status", "drift", "history",
+    "validate", "render", "schema", "lock", "build", "rebuild", "plan", "apply", "status", "drift", "history",
     "prune", "doctor", "trust", "destroy", "lab",
 )  # fmt: skip
 AT_MOST = 0.25
