@@ -24,6 +24,9 @@ from provisioner.model.inventory import Inventory
 from provisioner.spec.inventory import read_inventory
 
 CHECKOUT = Path(__file__).parents[1]
+APART = os.environ.get("PROVISIONER_TEST_LABS", "")
+"""A number that is added to names and ports of labs: runs of tests side by side each have their own."""
+
 WEBS = ("web1", "web2", "web3")
 READING = {"archive-path", "mount", "unmount", "save"}
 """What an engine notes when a file is read out of a container (and for that its volumes), or a release is read."""
@@ -51,8 +54,8 @@ class Ran:
 class LabFleet:
     """Five hosts on this machine; commands run in a folder of their own below the checkout."""
 
-    name = "e2e"
-    port = 18380
+    name = f"e2e{APART}"
+    port = 18380 + int(APART or 0)
     shape: tuple[str, ...] = ("--group", "lb=1", "--group", "web=4")
 
     def __init__(self) -> None:
@@ -157,8 +160,8 @@ class LabFleet:
 class KindsLab(LabFleet):
     """Five hosts, each with another kind of engine: 20.10, then 26 and 28, both with each image store."""
 
-    name = "kinds"
-    port = 18630
+    name = f"kinds{APART}"
+    port = 18630 + int(APART or 0)
     shape = (
         *LabFleet.shape,
         "--host-engine=web1=26",
