@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,24 @@ class KindsLab(LabFleet):
         "--host-engine=web3=28",
         "--host-engine=web4=28/containerd",
     )
+
+    @contextmanager
+    def engine_socket(self, host: str, folder: Path) -> Iterator[str]:
+        """Lend the address, for DOCKER_HOST, at which the engine of a host answers on this machine."""
+        socket = folder / f"{host}.sock"
+        files = self.folder / "inventories" / self.name
+        port = next(found.port for found in self.inventory().hosts.values() if found.name == host)
+        options = [f"UserKnownHostsFile={files}.known_hosts", "BatchMode=yes", "ExitOnForwardFailure=yes"]
+        argv = ["ssh", "-F", "none", "-i", f"{files}.key", "-p", str(port), "-nNT", "-L", f"{socket}:/run/docker.sock"]
+        argv += [word for option in options for word in ("-o", option)]
+        with subprocess.Popen([*argv, "root@127.0.0.1"], stderr=subprocess.PIPE, text=True) as tunnel:
+            try:
+                while not socket.exists():
+                    assert tunnel.poll() is None, tunnel.stderr and tunnel.stderr.read()
+                    time.sleep(0.05)
+                yield f"unix://{socket}"
+            finally:
+                tunnel.terminate()
 
 
 class Fleet:

@@ -17,6 +17,7 @@ from provisioner.images.bases.roots import Roots
 from provisioner.images.bases.wheels import Wheels
 from provisioner.images.cache import LayerCache
 from provisioner.images.engine import EngineImages, follow, refusal_text, told_as_refused
+from provisioner.images.image_ids import KnownImageIds
 from provisioner.images.made import MadeRecord, MadeRecords
 from provisioner.images.normalising.normalised_build import NormalisedBuild
 from provisioner.images.raw_build import RawBuilds, Recipe, ends_on_base, with_base
@@ -25,8 +26,8 @@ from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifferenc
 from provisioner.model.lock import LockedImage, Pins
 from provisioner.ports import Progress
 
-LAYERS, RECORDS = "layers", "made"
-"""Where layers and records of what was made lie below the cache folder."""
+LAYERS, RECORDS, IMAGE_IDS = "layers", "made", "image-ids"
+"""Where layers, records of what was made, and what engines call images lie below the cache folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,10 @@ class EngineBuilder:
         self._client = client
         self._settings = settings
         raw = RawBuilds(client, host, settings.files, settings.arguments)
-        self._normalised = NormalisedBuild(client, host, raw, LayerCache(settings.cache / LAYERS))
+        ids = KnownImageIds(settings.cache / IMAGE_IDS)
+        self._normalised = NormalisedBuild(client, host, raw, LayerCache(settings.cache / LAYERS), ids)
         self._records = MadeRecords(settings.cache / RECORDS)
-        self.images = EngineImages(client, host)
+        self.images = EngineImages(client, host, ids)
         roots = Roots(client, settings.cache, settings.mirror, settings.arguments)
         wheels = Wheels(client, roots.artefacts, settings.files, settings.arguments)
         self._bases = Bases(self.images, roots, wheels, self._normalised, self._pull)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 import docker
@@ -13,8 +14,10 @@ from docker.errors import APIError, DockerException, ImageNotFound, StreamParseE
 
 from provisioner.errors import EngineRefused, EngineUnavailable
 from provisioner.images.facts import image_facts
+from provisioner.images.image_ids import KnownImageIds
 from provisioner.images.saved import read_saved, saved_images
 from provisioner.model.image import ImageFacts
+from provisioner.ports import ImageIds
 
 _PIECE = 1 << 20
 _UNANSWERED = (StreamParseError, requests.RequestException, urllib3.exceptions.HTTPError)
@@ -36,12 +39,16 @@ class ImageSource(Protocol):
 
 
 class EngineImages:
-    """The images of an engine we may read: inspected and saved, never changed. All raise HostError."""
+    """The images of an engine we may read: inspected and saved, never changed. All raise HostError.
 
-    def __init__(self, client: docker.APIClient, host: str) -> None:
+    A containerd store names an image by its manifest's digest, which is translated, and `ids` remembers it. It may
+    also show an image of which it does not hold everything: that one keeps the engine's own id and has no layers.
+    """
+
+    def __init__(self, client: docker.APIClient, host: str, ids: ImageIds | None = None) -> None:
         self._client = client
         self._host = host
-        self._config_digests: dict[str, str] = {}
+        self._ids = ids if ids is not None else KnownImageIds()
         self._containerd: bool | None = None
 
     @property
@@ -51,12 +58,21 @@ class EngineImages:
 
     def inspect(self, reference: str) -> ImageFacts | None:
         """Return an image by tag or id, None where there is none."""
+        found = self.as_named(self._named(reference))
+        if found is None or not self.names_by_manifest():
+            return found
+        if not found.layers or not self._is_listed(found):
+            return replace(found, layers=())
+        return replace(found, image_id=self._config_digest(found.image_id))
+
+    def as_named(self, name: str) -> ImageFacts | None:
+        """Return an image by tag or the engine's own id, under the id the engine gives it; None where there is none."""
         with told_as_refused(self._host):
             try:
-                inspection: Mapping[str, Any] = self._client.inspect_image(self._named(reference))  # type: ignore[no-untyped-call]  # so its stubs say
+                inspection: Mapping[str, Any] = self._client.inspect_image(name)  # type: ignore[no-untyped-call]  # so its stubs say
             except ImageNotFound:
                 return None
-            return image_facts(inspection, self._config_digest(inspection["Id"]))
+            return image_facts(inspection)
 
     def save(self, reference: str) -> Iterator[bytes]:
         """Yield an image as an archive, in pieces."""
@@ -65,16 +81,18 @@ class EngineImages:
 
     def _named(self, reference: str) -> str:
         """Return what the engine calls an image that we know by its id."""
-        named = (engine_id for engine_id, image_id in self._config_digests.items() if image_id == reference)
-        return next(named, reference)
+        if not reference.startswith("sha256:") or not self.names_by_manifest():
+            return reference
+        own_ids = self._ids.own_ids(reference)
+        return next((own_id for own_id in own_ids if self.as_named(own_id) is not None), reference)
 
-    def _config_digest(self, engine_id: str) -> str:
-        """Return the image id for what the engine calls its id: the containerd store shows its manifest's digest."""
-        if not self.names_by_manifest():
-            return engine_id
-        if engine_id not in self._config_digests:
-            self._config_digests[engine_id] = config_digest(self.save(engine_id))
-        return self._config_digests[engine_id]
+    def _config_digest(self, own_id: str) -> str:
+        """Return the image id for what the engine calls its id."""
+        known = self._ids.image_id(own_id)
+        if not known:
+            known = config_digest(self.save(own_id))
+            self._ids.remember(own_id, known)
+        return known
 
     def names_by_manifest(self) -> bool:
         """Tell whether the engine's own ids are those of manifests: whether it has the containerd store."""
@@ -83,6 +101,12 @@ class EngineImages:
                 status = self._client.info().get("DriverStatus") or ()
             self._containerd = any(_CONTAINERD in entry for entry in status)
         return self._containerd
+
+    def _is_listed(self, found: ImageFacts) -> bool:
+        """Tell whether a containerd store lists an image: Docker 26 leaves out those it does not hold whole."""
+        with told_as_refused(self._host):
+            listed = self._client.images(found.tags[0] if found.tags else None)
+        return any(entry["Id"] == found.image_id for entry in listed)
 
 
 def config_digest(pieces: Iterator[bytes]) -> str:

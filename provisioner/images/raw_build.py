@@ -90,7 +90,7 @@ class RawBuilds:
                 reason = follow(self._answers(inputs, recipe, tag), log.hear)
             except APIError as error:
                 reason = refusal_text(error)
-        found = None if reason else self._images.inspect(tag)
+        found = None if reason else self._images.as_named(tag)
         if found is None:
             reason = reason or "the engine ended the build without an image"
             raise BuildFailed(inputs.tag, instruction=log.instruction, output=log.output, reason=reason)

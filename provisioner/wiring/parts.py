@@ -134,9 +134,10 @@ def open_hosts(settings: Settings, inventory: Inventory, ids: ImageIds | None = 
 
 def image_ids(settings: Settings) -> ImageIds:
     """Return what remembers how containerd stores call images."""
-    from provisioner.images.image_ids import ImageIdsOnDisk
+    from provisioner.images.build import IMAGE_IDS
+    from provisioner.images.image_ids import KnownImageIds
 
-    return ImageIdsOnDisk(settings.cache / "image-ids")
+    return KnownImageIds(settings.cache / IMAGE_IDS)
 
 
 def _builder(

@@ -9,20 +9,22 @@ import docker
 from docker.errors import APIError
 
 from provisioner.errors import BuildFailed, HostError
-from provisioner.images.archive import ImageContent, Layer, pack
+from provisioner.images.archive import ImageContent, Layer, manifest_digest, pack
 from provisioner.images.cache import LayerCache
 from provisioner.images.engine import EngineImages, follow, refusal_text, told_as_refused
 from provisioner.images.normalising.normalise import BASE, Normalised
 from provisioner.model.image import ImageFacts
+from provisioner.ports import ImageIds
 
 
 class Loading:
     """Loads images out of a cache into one engine."""
 
-    def __init__(self, client: docker.APIClient, images: EngineImages, cache: LayerCache) -> None:
+    def __init__(self, client: docker.APIClient, images: EngineImages, cache: LayerCache, ids: ImageIds) -> None:
         self._client = client
         self._images = images
         self._cache = cache
+        self._ids = ids
 
     def into(self, tag: str, made: Normalised) -> ImageFacts:
         """Give the engine an image under a tag, and return it as it is there.
@@ -31,6 +33,7 @@ class Loading:
         compressed there, and on such layers it could not save the image again. Raise BuildFailed, HostError.
         """
         image, reason = made.content, ""
+        self._ids.remember(manifest_digest(image), image.image_id)
         base = sum(layer.section == BASE for layer in made.explanation.layers)
         rungs = (image.layers,) if self._images.names_by_manifest() else (image.layers[base:], image.layers)
         for missing in rungs:

@@ -11,12 +11,13 @@ import docker
 from provisioner.images.cache import LayerCache
 from provisioner.images.disk import told_as_storage
 from provisioner.images.engine import EngineImages
+from provisioner.images.image_ids import KnownImageIds
 from provisioner.images.normalising.compare import differences
 from provisioner.images.normalising.load import Loading, failed
 from provisioner.images.normalising.normalise import Normalised, Rules, normalise
 from provisioner.images.raw_build import RawBuilds, Recipe, origin_of
 from provisioner.model.image import BuildInputs, Explanation, ImageFacts, PathDifference
-from provisioner.ports import Progress
+from provisioner.ports import ImageIds, Progress
 
 _NO_FILES: Mapping[str, Path] = {}
 
@@ -24,11 +25,14 @@ _NO_FILES: Mapping[str, Path] = {}
 class NormalisedBuild:
     """Turns a Dockerfile with its context into a normalised image in a cache and on one engine."""
 
-    def __init__(self, client: docker.APIClient, host: str, raw: RawBuilds, cache: LayerCache) -> None:
+    def __init__(
+        self, client: docker.APIClient, host: str, raw: RawBuilds, cache: LayerCache, ids: ImageIds | None = None
+    ) -> None:
+        ids = ids if ids is not None else KnownImageIds()
         self._raw = raw
         self._cache = cache
-        self._images = EngineImages(client, host)
-        self._load = Loading(client, self._images, cache)
+        self._images = EngineImages(client, host, ids)
+        self._load = Loading(client, self._images, cache, ids)
 
     def run(
         self,
