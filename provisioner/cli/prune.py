@@ -28,5 +28,6 @@ def prune(context: typer.Context, common: Common, *, dry_run: DryRun = False) ->
         found = housekeeping.clearance(archive, declared.spec.rollout.retain)
         if not dry_run:
             return housekeeping.prune(world, found).exit_code
-    view.plan(found.plan, found.observed.unreachable)
+    rows = [(change.host, image) for change in found.plan.changes for image in change.reasons]
+    view.table("images", ("host", "image"), rows)
     return INCOMPLETE if found.observed.unreachable else 0

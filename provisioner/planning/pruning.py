@@ -37,7 +37,8 @@ def pruning(fleet: str, observed: Observed, kept: tuple[Release, ...]) -> Plan:
         if any(each.host == host.name for each in removals)
     )
     steps = (Step("remove images that nothing needs", removals),) if removals else ()
-    return Plan(fleet, steps, lines, None, tuple(host.name for host in observed.unreachable))
+    current = kept[0].name if kept else None
+    return Plan(fleet, steps, lines, current, tuple(host.name for host in observed.unreachable))
 
 
 def _removals(fleet: str, host: ObservedHost, needed: Collection[str], names: Collection[str]) -> Iterator[RemoveImage]:

@@ -157,8 +157,9 @@ def _builder(
     if client is not None:
         stack.callback(client.close)
         return EngineBuilder(client, THIS_MACHINE, needs), ""
-    for node in declared.placement.nodes:
-        host = declared.placement.hosts[node.node.host]
+    # A release that is rebuilt may be placed nowhere: then any host will do.
+    nodes = [declared.placement.hosts[node.node.host] for node in declared.placement.nodes]
+    for host in nodes or declared.placement.hosts.values():
         with suppress(HostError):
             client = hosts.client(host)
             stack.callback(client.close)
