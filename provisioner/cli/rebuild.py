@@ -22,13 +22,14 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 @takes_common
 def rebuild(context: typer.Context, common: Common, *, release: Name, bundle: Bundle = None, yes: Yes = False) -> int:
     """Build the images of a release again; with -i INVENTORY bring it up on those hosts."""
+    from provisioner.model.event import Finished
     from provisioner.reconcile.apply import Consent, apply
     from provisioner.reconcile.prepare import prepare
     from provisioner.reconcile.rebuild import rebuild as build_again
     from provisioner.wiring import rebuild as wiring
 
     view, chosen = open_view(context, common, run=True), settings(common)
-    start = wiring.ground(chosen, release, bundle)
+    start = wiring.ground(chosen, release, bundle, deploys=bool(common.inventory or common.env))
     with wiring.open_rebuild(chosen, start, view) as world, stop_on_interrupt(view) as stop:
         rebuilt = build_again(world, start.release, lambda *_: None)
         if rebuilt.missing:
@@ -38,6 +39,7 @@ def rebuild(context: typer.Context, common: Common, *, release: Name, bundle: Bu
             view.message(f"{bundle} holds {start.release.name} and all it is made from")
         if not start.deploys:
             view.table("images", ("image", "id"), tuple(rebuilt.images.items()))
+            view.emit(Finished("complete", None, 0, len(rebuilt.images), message=f"as {start.release.name} has them"))
             return 0
         intent = wiring.intend_again(chosen, start, rebuilt)
         prepared = prepare(world.lookout, intent, world.builder, world.builder_host)

@@ -42,36 +42,27 @@ class Ground:
     deploys: bool
 
 
-def ground(settings: Settings, name: str, bundle: Path | None) -> Ground:
+def ground(settings: Settings, name: str, bundle: Path | None, *, deploys: bool) -> Ground:
     """Find a release: in a bundle that is there, else on hosts, else among those this machine kept.
 
     Raise UsageError where none, or more than one, is meant.
     """
-    deploys = bool(settings.inventory or settings.environment_name)
     if bundle is not None and bundle.exists():
         with open_bundles(settings) as bundles:
             release = release_on_shelf((bundles.read(bundle),), name)
         inventory = read_fleet_inventory(settings) if deploys else Inventory("", {}, {})
         return Ground(release, inventory, deploys)
-    inventory = _inventory(settings, deploys=deploys)
     fleet = fleet_name(settings)
+    kept = ReleaseShelf(settings.cache / "releases").releases(fleet)
+    try:
+        inventory = read_fleet_inventory(settings)
+    except UsageError:
+        if deploys or not kept:
+            raise
+        return Ground(release_on_shelf(kept, name), Inventory("", {}, {}), deploys)
     with open_lookout(settings, inventory) as lookout:
         found = release_on_hosts(lookout, inventory.hosts, fleet, name)
-    release = found or release_on_shelf(_shelf(settings).releases(fleet), name)
-    return Ground(release, inventory, deploys)
-
-
-def _inventory(settings: Settings, *, deploys: bool) -> Inventory:
-    try:
-        return read_fleet_inventory(settings)
-    except UsageError:
-        if deploys:
-            raise
-        return Inventory("", {}, {})
-
-
-def _shelf(settings: Settings) -> ReleaseShelf:
-    return ReleaseShelf(settings.cache / "releases")
+    return Ground(found or release_on_shelf(kept, name), inventory, deploys)
 
 
 @contextmanager
