@@ -186,3 +186,10 @@ A Dockerfile that names this folder gets them, and is built without a network.
 def image_repository(fleet: str, service: str) -> str:
     """Return the repository our images of a service are tagged in; `release` holds the fleet's releases."""
     return f"provisioner/{fleet}/{service}"
+
+
+COURIER_REPOSITORY = "provisioner/courier"
+"""The repository of the courier's image, which all fleets on a host share."""
+
+SPOOL_VOLUME = "provisioner-spool"
+"""The volume of a host that holds parcels on their way, and the layers of what was shipped last."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from provisioner.model.container import NODE_LABEL
-from provisioner.model.image import image_repository
+from provisioner.model.image import COURIER_REPOSITORY, SPOOL_VOLUME, image_repository
 from provisioner.model.observed import ALIVE, Observed, ObservedContainer, ObservedHost
 from provisioner.model.plan import Action, Change, Plan, RemoveContainer, RemoveImage, RemoveVolume, Step, StopContainer
 from provisioner.model.spec import LOAD_BALANCER
@@ -70,3 +70,21 @@ def _keepsakes(fleet: str, host: ObservedHost, *, data: bool) -> Iterator[Action
     ours = image_repository(fleet, "")
     for tag in sorted(tag for image in host.images for tag in image.tags if tag.startswith(ours)):
         yield RemoveImage(host.name, tag, "an image of the fleet")
+    if not _carries_others(fleet, host):
+        yield from _courier(host)
+
+
+def _carries_others(fleet: str, host: ObservedHost) -> bool:
+    """Tell whether another fleet has a container or an image on a host."""
+    tags = (tag for image in host.images for tag in image.tags if tag.startswith("provisioner/"))
+    owners = {tag.split("/")[1] for tag in tags if tag.count("/") > 1}
+    return bool((owners | {each.fleet for each in host.containers if each.fleet}) - {fleet})
+
+
+def _courier(host: ObservedHost) -> Iterator[Action]:
+    """Yield the removal of what shipping left on a host: with its last fleet nobody needs it any more."""
+    tags = sorted(tag for image in host.images for tag in image.tags if tag.startswith(f"{COURIER_REPOSITORY}:"))
+    if tags:
+        yield RemoveVolume(host.name, SPOOL_VOLUME, "the last fleet leaves this host")
+    for tag in tags:
+        yield RemoveImage(host.name, tag, "the last fleet leaves this host")

@@ -13,13 +13,9 @@ from provisioner.images.shipping.courier.host import HostCourier
 from provisioner.images.shipping.courier.orders import Courier
 from provisioner.images.shipping.shipment import Receiver
 from provisioner.model.container import KIND_LABEL, ContainerOptions, ContainerRequest, Mount, TmpfsMount
-from provisioner.model.image import BuildInputs, RenderedFile
+from provisioner.model.image import COURIER_REPOSITORY, SPOOL_VOLUME, BuildInputs, RenderedFile
 from provisioner.model.spec import SuiteBase
 from provisioner.ports import Builder, Progress
-
-REPOSITORY = "provisioner/courier"
-SPOOL = "provisioner-spool"
-"""The volume of a host that holds parcels on their way, and the layers of what was shipped last."""
 
 _BASE = SuiteBase("bookworm", ("busybox-static", "netcat-openbsd", "zstd"))
 _PROGRAMS = ("serve", "watch")
@@ -82,13 +78,13 @@ def courier_inputs() -> BuildInputs:
     dockerfile = (folder / "Dockerfile").read_text()
     files = tuple(RenderedFile(f"/bin/{name}", (folder / name).read_text(), 0o755) for name in _PROGRAMS)
     digest = hashlib.sha256(repr((dockerfile, files, _BASE)).encode()).hexdigest()
-    return BuildInputs("courier", f"{REPOSITORY}:{digest[:_DIGITS]}", dockerfile, _BASE, files=files)
+    return BuildInputs("courier", f"{COURIER_REPOSITORY}:{digest[:_DIGITS]}", dockerfile, _BASE, files=files)
 
 
 def courier_request(image_id: str, task: str, engine_socket: str) -> ContainerRequest:
     """Return a courier's container: no network, nothing writable but its spool, and the engine's socket."""
     options = ContainerOptions(
-        mounts=(Mount("volume", SPOOL, "/spool"), Mount("bind", engine_socket, "/run/engine.sock")),
+        mounts=(Mount("volume", SPOOL_VOLUME, "/spool"), Mount("bind", engine_socket, "/run/engine.sock")),
         tmpfs=(TmpfsMount("/run", "mode=755"), TmpfsMount("/tmp", "mode=755")),  # noqa: S108 - in the container
         network="none",
         pids=_PROCESSES,
