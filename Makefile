@@ -2,7 +2,7 @@
 
 export PIP_CACHE_DIR := $(CURDIR)/.provisioner/pip
 
-.PHONY: help venv engine packages check test demo demo-down clean-lab clean
+.PHONY: bench-images help venv engine packages check test demo demo-down clean-lab clean
 
 help:
 	@echo 'make demo       a lab on this machine, a fleet on it, its page'
@@ -10,6 +10,7 @@ help:
 	@echo 'make check      lint, types, floors, fast tests (under a minute)'
 	@echo 'make docs       writes docs/spec.md from the schema'
 	@echo 'make test       everything, on a real lab'
+	@echo 'make bench-images  shipping beside four peers, as a table (root; ROUNDS=3)'
 	@echo 'make clean-lab  removes the lab and leaves the engine'
 	@echo 'make clean      removes what checks and tests leave in the checkout'
 
@@ -41,6 +42,9 @@ test: .venv/.develops engine packages
 	.venv/bin/lint-imports
 	.venv/bin/pytest -q -m 'not lab and not engine' -n auto
 	.venv/bin/pytest -q -m 'lab or engine'
+
+bench-images: .venv/.develops engine packages
+	@.venv/bin/python -m tests.bench.images
 
 packages:
 	@.ci/packages
