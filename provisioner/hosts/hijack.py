@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 
 from provisioner.errors import EngineRefused
 from provisioner.hosts.channel import ByteChannel
@@ -79,8 +80,9 @@ class ExecStream:
         return taken
 
     def close(self) -> None:
-        """Close both ways; the command sees the end of its input."""
-        self._channel.close()
+        """Close both ways; the command sees the end of its input. A connection that was lost is closed already."""
+        with suppress(OSError, EOFError):
+            self._channel.close()
 
 
 def start_exec(host: str, opener: Opener, path: str, timeout: float) -> ExecStream:
