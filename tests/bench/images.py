@@ -23,8 +23,7 @@ from typing import Any
 import docker
 
 from provisioner.images.cache import LayerCache
-from provisioner.images.shipping.courier.couriers import REPOSITORY as COURIER
-from provisioner.images.shipping.courier.couriers import SPOOL
+from provisioner.model.image import COURIER_REPOSITORY, SPOOL_VOLUME
 from provisioner.model.inventory import Host
 from tests.bench.bench_images import REPOSITORY, make_images
 from tests.bench.network import Bridge
@@ -120,8 +119,8 @@ class Bench:
         self.bridge.on_host(
             host,
             "docker ps -aq | xargs -r docker rm -f; docker images --format '{{.Repository}}:{{.Tag}}' | "
-            f"grep -v '^{COURIER}:' | xargs -r docker rmi -f; "
-            f"docker volume rm {SPOOL}",
+            f"grep -v '^{COURIER_REPOSITORY}:' | xargs -r docker rmi -f; "
+            f"docker volume rm {SPOOL_VOLUME}",
         )
 
     def measure(self, megabits: int, case: Case, way: str, host: str) -> None:
@@ -165,7 +164,7 @@ class Bench:
     def _courier_bytes(self) -> int:
         """Bring the courier to every host; return the bytes that took for one."""
         for host in self.hosts:
-            self.bridge.on_host(host, f"docker images -q {COURIER} | xargs -r docker rmi -f")
+            self.bridge.on_host(host, f"docker images -q {COURIER_REPOSITORY} | xargs -r docker rmi -f")
         before = self.bridge.sent()
         self.ship("v1", *self.hosts, courier_only=True)
         return int(self.bridge.sent() - before) // len(self.hosts)
