@@ -26,6 +26,8 @@ if [ -s settings/ca.pem ]; then export PIP_CERT="$PWD/settings/ca.pem"; fi
 mkdir -p wheels && cd requirements
 exec ../pip/bin/pip --no-cache-dir --disable-pip-version-check "$@"
 """
+_DOWNLOAD = ("download", "--dest", "../wheels", "--require-hashes")
+_BUILD = ("wheel", "--wheel-dir", "../wheels", "--use-pep517")
 _OUTPUT_LINES = 30
 
 
@@ -42,7 +44,7 @@ class Wheels:
         """Return what the requirement files of a build come to now; all wheels are kept. Raise BuildFailed."""
         files = {entry.path: Path(entry.source) for entry in inputs.context if entry.path in inputs.requirements}
         with self._container(base, files) as container:
-            argv = ("wheel", "--wheel-dir", "../wheels", "--requirement", "requirements.txt")
+            argv = (*_BUILD, "--requirement", "requirements.txt")
             done = container.run("sh", "-ceu", _PIP, "pip", str(EPOCH), *argv)
             if done.status:
                 output = (done.stdout + done.stderr).decode(errors="replace").splitlines()[-_OUTPUT_LINES:]
@@ -74,9 +76,9 @@ class Wheels:
     def _fetch(self, wheels: Iterable[Wheel], service: str, base: str) -> None:
         """Keep pinned wheels: from the index by digest, else built again from what their version's source is."""
         lacking, said = {wheel.filename: wheel for wheel in wheels}, ""
-        for command in (("download", "--dest", "../wheels", "--require-hashes"), ("wheel", "--wheel-dir", "../wheels")):
+        for command in (_DOWNLOAD, _BUILD):
             if lacking:
-                by_digest = command[0] == "download"
+                by_digest = command is _DOWNLOAD
                 listed = "".join(_requirement(each, by_digest=by_digest) for each in lacking.values())
                 with self._container(base, {"requirements.txt": listed.encode()}) as container:
                     argv = (*command, "--no-deps", "--requirement", "requirements.txt")
