@@ -19,6 +19,7 @@ from provisioner.model.keeping import KeptInputs, UnpackedInputs, WantedInputs
 from provisioner.model.lock import LockedImage, LockedPackages, LockedSuite, LockedWheels
 from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
 from provisioner.model.release import KeptRelease
+from provisioner.model.secret import Login
 
 Progress = Callable[[str, int, int], None]
 """Told what is going on, bytes done, bytes in all (0 where nobody knows)."""
@@ -149,6 +150,9 @@ class ImageStore(ImageReader, Protocol):
 
     def load(self, archive: Iterable[bytes]) -> None:
         """Load an image archive, plain or as gzip. Success says nothing: inspect afterwards."""
+
+    def pull(self, reference: str, login: Login | None, progress: Progress) -> int:
+        """Pull an image by digest from its registry; return the bytes that travelled."""
 
     def tag(self, reference: str, tag: str) -> None:
         """Let a tag name an image that is there, whatever it named before."""

@@ -11,8 +11,11 @@ from provisioner.errors import EngineRefused
 from provisioner.images.archive import chain_ids
 from provisioner.images.engine import EngineImages, follow, told_as_refused
 from provisioner.images.raw_build import STAGE
+from provisioner.images.registry.account import auth_config
 from provisioner.model.container import KIND_LABEL
 from provisioner.model.image import ImageFacts
+from provisioner.model.secret import Login
+from provisioner.ports import Progress
 
 
 class EngineStore(EngineImages):
@@ -40,7 +43,16 @@ class EngineStore(EngineImages):
         """Let a tag name an image."""
         repository, _, name = tag.rpartition(":")
         with told_as_refused("receiver"):
-            self._client.tag(self._named(reference), repository, name, force=True)
+            self._client.tag(self.own_id(reference), repository, name, force=True)
+
+    def pull(self, reference: str, login: Login | None, progress: Progress) -> int:
+        """Pull an image."""
+        with told_as_refused("receiver"):
+            answers = self._client.pull(reference, stream=True, decode=True, auth_config=auth_config(login))
+            error = follow(answers, lambda _: progress("pulling", 0, 0))
+        if error:
+            raise EngineRefused("receiver", error)
+        return 1
 
     def load(self, archive: Iterable[bytes]) -> None:
         """Load an archive."""

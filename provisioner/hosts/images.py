@@ -12,8 +12,11 @@ import docker.errors
 from provisioner.hosts.engine import Engine
 from provisioner.hosts.image_lookup import ImageLookup
 from provisioner.hosts.image_reading import chain_ids
+from provisioner.hosts.pulls import pull
 from provisioner.hosts.refusals import refused
 from provisioner.model.image import ImageFacts
+from provisioner.model.secret import Login
+from provisioner.ports import Progress
 
 _AT_ONCE = 4
 _UNPACK_FAILED = "Error unpacking image"
@@ -58,6 +61,10 @@ class EngineImages:
             error = read_load_error(answers or ())
         if error:
             raise refused(self.host, error)
+
+    def pull(self, reference: str, login: Login | None, progress: Progress) -> int:
+        """Pull an image by digest from its registry; return the bytes that travelled."""
+        return pull(self._engine, reference, login, progress)
 
     def save(self, reference: str) -> Iterator[bytes]:
         """Return an image as an archive, in pieces."""

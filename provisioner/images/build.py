@@ -21,6 +21,8 @@ from provisioner.images.image_ids import KnownImageIds
 from provisioner.images.made import MadeRecord, MadeRecords
 from provisioner.images.normalising.normalised_build import NormalisedBuild
 from provisioner.images.raw_build import RawBuilds, Recipe, ends_on_base, with_base
+from provisioner.images.registry.account import Account, auth_config
+from provisioner.images.registry.pushes import EnginePushes
 from provisioner.model.container import KIND_LABEL
 from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
 from provisioner.model.lock import LockedImage, Pins
@@ -36,13 +38,15 @@ class BuildSettings:
 
     `cache` is where this machine keeps layers, packages, wheels and records of what was made, `mirror` a Debian archive
     (empty: the tools' own), `files` go into the settings folder of a build's context, `arguments` are build
-    arguments such as proxies. `locked` says which images names stand for that are pulled as they are.
+    arguments such as proxies. `locked` says which images names stand for that are pulled as they are;
+    `account` is who we are to a registry of ours.
     """
 
     cache: Path
     mirror: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
     arguments: Mapping[str, str] = field(default_factory=dict)
+    account: Account | None = None
     locked: Mapping[str, LockedImage] = field(default_factory=dict)
 
 
@@ -122,6 +126,10 @@ class EngineBuilder:
             )
         return found
 
+    def pushes(self) -> EnginePushes:
+        """Return what pushes images of this engine to a registry."""
+        return EnginePushes(self._client, self.images)
+
     def rename(self, tag: str, to: str) -> None:
         """Let an image go by another tag, whatever that named before; by none where `to` is empty. Raise HostError."""
         with told_as_refused(self.images.host):
@@ -137,12 +145,19 @@ class EngineBuilder:
             if reason := follow(loader.load_image(iter(archive)), lambda _: None):
                 raise EngineRefused(self.images.host, reason)
 
+    def _auth(self, reference: str) -> dict[str, str] | None:
+        account = self._settings.account
+        return auth_config(account.login()) if account is not None and account.covers(reference) else None
+
     def _pulled(self, reference: str, progress: Progress) -> str:
         """Return why an image was not pulled, empty where it was."""
         transfer = _Transfer(f"pulling {reference}", progress)
         with told_as_refused(self.images.host):
             try:
-                return follow(self._client.pull(reference, stream=True, decode=True), transfer.hear)
+                return follow(
+                    self._client.pull(reference, stream=True, decode=True, auth_config=self._auth(reference)),
+                    transfer.hear,
+                )
             except APIError as error:
                 return refusal_text(error)
 

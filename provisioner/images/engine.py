@@ -58,7 +58,7 @@ class EngineImages:
 
     def inspect(self, reference: str) -> ImageFacts | None:
         """Return an image by tag or id, None where there is none."""
-        found = self.as_named(self._named(reference))
+        found = self.as_named(self.own_id(reference))
         if found is None or not self.names_by_manifest():
             return found
         if not found.layers or not self._is_listed(found):
@@ -77,9 +77,9 @@ class EngineImages:
     def save(self, reference: str) -> Iterator[bytes]:
         """Yield an image as an archive, in pieces."""
         with told_as_refused(self._host):
-            yield from self._client.get_image(self._named(reference), chunk_size=_PIECE)
+            yield from self._client.get_image(self.own_id(reference), chunk_size=_PIECE)
 
-    def _named(self, reference: str) -> str:
+    def own_id(self, reference: str) -> str:
         """Return what the engine calls an image that we know by its id."""
         if not reference.startswith("sha256:") or not self.names_by_manifest():
             return reference

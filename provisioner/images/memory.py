@@ -16,6 +16,7 @@ from provisioner.images.saved import SavedImage, config_diff_ids, saved_images
 from provisioner.images.shipping.record import record_image
 from provisioner.model.container import ContainerRequest
 from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
+from provisioner.model.secret import Login
 from provisioner.ports import Containers, ContainerShell, ImageStore, Progress
 
 
@@ -25,6 +26,7 @@ class MemoryImageStore:
 
     `capacity` is the bytes of layers it has room for. With `credulous` it answers success for an archive that
     lacks layers and keeps its tags, as some containerd stores do; such an image is shown without those layers.
+    `registry` has the archives it can pull, by reference.
     """
 
     host: str = "memory"
@@ -35,6 +37,7 @@ class MemoryImageStore:
     layers: dict[str, bytes] = field(default_factory=dict)
     received: list[int] = field(default_factory=list)
     lock: RLock = field(default_factory=RLock)
+    registry: Mapping[str, bytes] = field(default_factory=dict)
 
     def inspect(self, reference: str) -> ImageFacts | None:
         """Return an image by tag or id, None where there is none."""
@@ -72,6 +75,17 @@ class MemoryImageStore:
         yield from pack(image, tags, tuple(dict.fromkeys(image.layers))).stream(
             lambda diff: (self.layers[layers[diff]],)
         )
+
+    def pull(self, reference: str, login: Login | None, progress: Progress) -> int:
+        """Pull an image from the registry it was given."""
+        archive = self.registry.get(reference)
+        if archive is None:
+            raise EngineRefused(self.host, f"pulling {reference}: unauthorized or not there", status=404)
+        progress(f"pulling {reference}{f' as {login.username}' if login else ''}", len(archive), len(archive))
+        self.load([archive])
+        entry, _ = next(_entries(self._unpacked(archive)))
+        self.tags[reference] = digest_of(self._unpacked(archive)[entry.config])
+        return len(archive)
 
     def tag(self, reference: str, tag: str) -> None:
         """Let a tag name an image that is there, whatever it named before."""

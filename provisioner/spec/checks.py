@@ -19,6 +19,8 @@ def check(positions: Positions) -> Iterator[Diagnostic]:
     yield from _services(positions)
     yield from _routes(positions)
     yield from _binds(positions)
+    yield from _secrets(positions)
+    yield from _registry(positions)
 
 
 def _keys(positions: Positions, *location: str | int) -> tuple[str, ...]:
@@ -148,3 +150,25 @@ def _binds(positions: Positions) -> Iterator[Diagnostic]:
         if others and (address in others or "" in {address, *others}):
             yield positions.at_value(place, f"port {port} is bound twice")
         others.add(address)
+
+
+def _secrets(positions: Positions) -> Iterator[Diagnostic]:
+    for name in _keys(positions, "secrets"):
+        location = ("secrets", name)
+        kinds = [key for key in _keys(positions, *location) if key in {"env", "file", "command"}]
+        if isinstance(positions.find(location), Table) and not kinds:
+            yield positions.at_key(location, f"secret '{name}' needs 'env', 'file' or 'command'")
+        for other in kinds[1:]:
+            yield positions.at_key((*location, other), f"'{kinds[0]}' and '{other}' exclude each other")
+
+
+def _registry(positions: Positions) -> Iterator[Diagnostic]:
+    keys = _keys(positions, "registry")
+    if ("username" in keys) != ("password" in keys):
+        one, other = ("username", "password") if "username" in keys else ("password", "username")
+        yield positions.at_key(("registry", one), f"'{one}' needs '{other}'")
+    known, place = _keys(positions, "secrets"), ("registry", "password", "secret")
+    name = _text(positions, *place)
+    if name is not None and name not in known:
+        others = f"known secrets: {', '.join(known)}" if known else "declare it in 'secrets'"
+        yield positions.at_value(place, f"there is no secret '{name}'", nearest(name, known) or others)

@@ -8,16 +8,21 @@ from provisioner.model.spec import (
     Base,
     Bind,
     FleetSpec,
+    FromCommand,
+    FromFile,
     FromImage,
     FromTemplate,
+    FromVariable,
     Hardening,
     HealthCheck,
     ImageBase,
     LoadBalancer,
     ManagedFile,
+    Registry,
     Resources,
     RolloutPolicy,
     Route,
+    SecretSource,
     Service,
     SuiteBase,
     Tmpfs,
@@ -28,6 +33,8 @@ from provisioner.spec.schema import (
     BuildText,
     FleetText,
     LoadBalancerText,
+    RegistryText,
+    SecretText,
     ServiceText,
     Strict,
 )
@@ -39,11 +46,15 @@ _BALANCER_TEMPLATE = "haproxy"
 def fleet_spec(text: FleetText, source: SourceText) -> FleetSpec:
     """Return the fleet that a validated text declares; paths are resolved from the text's folder."""
     services = {name: _service(name, service, source) for name, service in text.services.items()}
-    given = _given(text, "bases", "load_balancer", "rollout")
+    given = _given(text, "bases", "load_balancer", "rollout", "secrets", "registry")
     if "load_balancer" in given:
         given["load_balancer"] = _load_balancer(text.load_balancer, services, source)
     if "bases" in given:
         given["bases"] = {name: _base(base) for name, base in text.bases.items()}
+    if "secrets" in given:
+        given["secrets"] = {name: _secret(secret, source) for name, secret in text.secrets.items()}
+    if "registry" in given:
+        given["registry"] = _registry(text.registry)
     if "rollout" in given:
         given["rollout"] = RolloutPolicy(**_given(text.rollout))
     return FleetSpec(name=text.name, services=services, folder=source.directory, **given)
@@ -59,6 +70,19 @@ def _base(text: BaseText) -> Base:
     if "image" in text.model_fields_set:
         return ImageBase(text.image)
     return SuiteBase(text.suite, tuple(_given(text).get("packages", ())))
+
+
+def _secret(text: SecretText, source: SourceText) -> SecretSource:
+    if "env" in text.model_fields_set:
+        return FromVariable(text.env)
+    if "file" in text.model_fields_set:
+        return FromFile(source.resolve(text.file))
+    return FromCommand(tuple(text.command))
+
+
+def _registry(text: RegistryText) -> Registry:
+    given = _given(text)
+    return Registry(**given | ({"password": text.password.secret} if "password" in given else {}))
 
 
 def _build(text: BuildText, source: SourceText) -> FromTemplate:

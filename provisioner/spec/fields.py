@@ -268,6 +268,8 @@ _REQUEST_PATH = r"/[A-Za-z0-9/._~!&'()*+,;=:@%-]*"
 _HOST_NAME = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
 _PLATFORM = r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9]+)?"
 _USER = r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?"
+_ENTRY = r"[A-Za-z_][A-Za-z0-9_.-]{0,62}"
+_SERVER = rf"{_DOMAIN}(?:\.{_DOMAIN})*(?::[0-9]{{1,5}})?(?:/{_PATH})*"
 _VOLUME_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _DURATION_SCHEMA = r"(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+ms)?"
 ALGORITHMS = ("roundrobin", "leastconn", "static-rr", "source", "first", "random")
@@ -285,6 +287,15 @@ ImageReference = Annotated[
     str, BeforeValidator(matching(_IMAGE, "an image reference such as nginx:1.27")), _text_schema(_IMAGE)
 ]
 Suite = Annotated[str, BeforeValidator(matching(r"[a-z][a-z0-9-]*", "a Debian suite such as bookworm")), _text_schema()]
+SecretName = Annotated[str, BeforeValidator(matching(_ENTRY, "the name of a secret")), _key_schema(_ENTRY)]
+SecretReference = Annotated[str, BeforeValidator(matching(_ENTRY, "the name of a secret")), _text_schema(_ENTRY)]
+VariableName = Annotated[
+    str, BeforeValidator(matching(_ARGUMENT_KEY, "the name of a variable")), _text_schema(_ARGUMENT_KEY)
+]
+RegistryServer = Annotated[
+    str, BeforeValidator(matching(_SERVER, "a registry such as registry.example.com:5000")), _text_schema(_SERVER)
+]
+UserName = Annotated[str, BeforeValidator(matching(r"[^\s:][^:]*", "a user's name without ':'")), _text_schema()]
 Package = Annotated[str, BeforeValidator(matching(r"[a-z0-9][a-z0-9+.-]+", "a Debian package")), _text_schema()]
 AbsolutePath = Annotated[str, BeforeValidator(_absolute), _text_schema("/.*")]
 FilePath = Annotated[str, BeforeValidator(_file_path), _key_schema("/.*")]

@@ -195,17 +195,41 @@ class RolloutText(Strict):
     retain: kind.Retained = key("Releases that `prune` keeps, 5 where absent.")
 
 
+class SecretText(Strict):
+    """Where a value lies that stands in no file of the fleet: exactly one of the three."""
+
+    env: kind.VariableName = key("Variable of the environment that holds it.")
+    file: kind.Line = key("File that holds it, relative to the spec; one newline at its end does not count.")
+    command: Words = key("Command that prints it; one newline at its end does not count.")
+
+
+class PasswordText(Strict):
+    """A value that is a secret."""
+
+    secret: kind.SecretReference = required("Name of an entry of 'secrets'.")
+
+
+class RegistryText(Strict):
+    """Where images are pushed to and pulled from, by digest."""
+
+    server: kind.RegistryServer = required("Host and port, with a path where repositories lie below one.")
+    username: kind.UserName = key("User to log in as; nobody where absent.")
+    password: PasswordText = key("Password to log in with, as {secret: NAME}.")
+
+
 class FleetText(Strict):
     """A fleet: a load balancer and the services behind it."""
 
     later: ClassVar[tuple[str, ...]] = (
-        "secrets", "accessories", "baseline", "hooks", "registry", "distribution", "maintenance", "schedule",
+        "accessories", "baseline", "hooks", "distribution", "maintenance", "schedule",
     )  # fmt: skip
 
     name: kind.Name = required("Name of the fleet; it begins the name of every container.")
     bases: dict[kind.BaseName, BaseText] = key("What images of ours start from, by name.")
     services: dict[kind.ServiceName, ServiceText] = required("The services, by name.")
     load_balancer: LoadBalancerText = key("The load balancer in front of the services; none where absent.")
+    secrets: dict[kind.SecretName, SecretText] = key("Values that stand in no file of the fleet, by name.")
+    registry: RegistryText = key("Registry that images go through; none where absent: they travel over SSH.")
     rollout: RolloutText = key("How a change moves through the fleet; one node at a time where absent.")
 
 

@@ -15,7 +15,7 @@ from provisioner.local import build_settings
 from provisioner.local.files import own_folder
 from provisioner.model.finding import Finding
 from provisioner.model.inventory import Inventory
-from provisioner.ports import EventSink, ImageIds, Resolver
+from provisioner.ports import EventSink, ImageIds, Resolver, Shipper
 from provisioner.reconcile.world import Lookout, Storeroom, World
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from provisioner.images.cache import LayerCache
     from provisioner.images.engine import ImageSource as SourceEngine
     from provisioner.images.inputs.bundle import Bundles
+    from provisioner.images.registry.account import Account
     from provisioner.images.shipping.ship import CacheShipper
 from provisioner.wiring.fleet import MIRROR_VARIABLE, Declared, Settings, read_fleet_inventory
 
@@ -83,7 +84,7 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
         yield World(
             hosts=hosts,
             balancers=HaproxyBalancers(SystemClock()),
-            shipper=shipper,
+            shipper=_through_registry(shipper, builder, declared, settings),
             storeroom=_storeroom(settings, cache, shipper, builder),
             clock=SystemClock(),
             sink=sink,
@@ -91,6 +92,28 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
             builder_host=place_of_building,
             forks=settings.forks,
         )
+
+
+def _through_registry(
+    shipper: CacheShipper, builder: EngineBuilder | None, declared: Declared, settings: Settings
+) -> Shipper:
+    from provisioner.images.registry.registry_shipper import RegistryShipper
+
+    account = _account(settings, declared)
+    return shipper if account is None or builder is None else RegistryShipper(shipper, builder.pushes(), account)
+
+
+def _account(settings: Settings, declared: Declared) -> Account | None:
+    from provisioner.images.registry.account import Account
+    from provisioner.local.secrets import resolve
+
+    registry, secrets = declared.spec.registry, declared.spec.secrets
+    if registry is None or not registry.password:
+        return Account(registry.server) if registry else None
+    folder = settings.file.absolute().parent
+    source = secrets[registry.password]
+    ask = functools.partial(resolve, registry.password, source, settings.environment, folder)
+    return Account(registry.server, registry.username, ask)
 
 
 def _storeroom(
@@ -152,6 +175,7 @@ def _builder(
         files=build_settings.build_files(settings.environment, Path.home()),
         arguments=build_settings.proxy_arguments(settings.environment),
         locked={each.reference: each for each in declared.lock.images},
+        account=_account(settings, declared),
     )
     client = local_client(settings.environment)
     if client is not None:

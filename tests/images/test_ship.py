@@ -138,6 +138,10 @@ class Forgetful:
         """Return nothing: it has no image of that name."""
         return ()
 
+    def pull(self, reference: str, login: Any, progress: Any) -> int:
+        """Pull an image: it has no registry."""
+        return self.inner.pull(reference, login, progress)
+
     def tag(self, reference: str, tag: str) -> None:
         """Tag an image."""
         self.inner.tag(reference, tag)

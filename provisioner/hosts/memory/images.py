@@ -11,6 +11,8 @@ from provisioner.errors import EngineRefused
 from provisioner.hosts.memory.archive import Blobs, chains_of, image_archive, image_facts, pack, unpack
 from provisioner.hosts.memory.line import Line
 from provisioner.model.image import ImageFacts
+from provisioner.model.secret import Login
+from provisioner.ports import Progress
 
 __all__ = ["MemoryImages", "image_archive"]
 
@@ -138,6 +140,11 @@ class MemoryImages:
                 self.shelf.unpack(archive)
             except (KeyError, ValueError, OSError, TarError) as fault:
                 raise EngineRefused(self._line.host, f"the archive is not whole: {fault}", status=500) from fault
+
+    def pull(self, reference: str, login: Login | None, progress: Progress) -> int:  # noqa: ARG002 - as its kin
+        """Pull an image: there is no registry to be reached from memory."""
+        self._line.reach()
+        raise EngineRefused(self._line.host, f"pulling {reference}: no registry answers", status=500)
 
     def save(self, reference: str) -> Iterator[bytes]:
         """Return an image as an archive, in one piece."""

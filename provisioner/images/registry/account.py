@@ -1,0 +1,37 @@
+"""Who we are to a registry, found out at the first need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+
+from provisioner.model.secret import Login, Secret
+
+
+class Account:
+    """A registry and, where there is one, the login to it; its password is asked for once, when first needed."""
+
+    def __init__(self, server: str, username: str = "", password: Callable[[], Secret] | None = None) -> None:
+        self.server = server
+        self._username = username
+        self._password = password
+        self._lock = Lock()
+        self._login: Login | None = None
+
+    def login(self) -> Login | None:
+        """Return what to log in with, None where nobody needs to. Raise what asking for the password raises."""
+        with self._lock:
+            if self._login is None and self._password is not None:
+                self._login = Login(self.server.partition("/")[0], self._username, self._password())
+            return self._login
+
+    def covers(self, reference: str) -> bool:
+        """Tell whether an image lies in this registry."""
+        return reference.startswith(self.server.partition("/")[0] + "/")
+
+
+def auth_config(login: Login | None) -> dict[str, str] | None:
+    """Return a login as the engine's API takes it, in a header of the request and nowhere else."""
+    if login is None:
+        return None
+    return {"username": login.username, "password": login.password.reveal(), "serveraddress": login.server}
