@@ -145,17 +145,14 @@ class EngineBuilder:
             if reason := follow(loader.load_image(iter(archive)), lambda _: None):
                 raise EngineRefused(self.images.host, reason)
 
-    def _auth(self, reference: str) -> dict[str, str] | None:
-        account = self._settings.account
-        return auth_config(account.login()) if account is not None and account.covers(reference) else None
-
     def _pulled(self, reference: str, progress: Progress) -> str:
         """Return why an image was not pulled, empty where it was."""
-        transfer = _Transfer(f"pulling {reference}", progress)
+        transfer, account = _Transfer(f"pulling {reference}", progress), self._settings.account
+        auth = auth_config(account.login()) if account is not None and account.covers(reference) else None
         with told_as_refused(self.images.host):
             try:
                 return follow(
-                    self._client.pull(reference, stream=True, decode=True, auth_config=self._auth(reference)),
+                    self._client.pull(reference, stream=True, decode=True, auth_config=auth),
                     transfer.hear,
                 )
             except APIError as error:

@@ -84,11 +84,23 @@ class Shelf:
                 self.held[key] = replace(held, facts=replace(held.facts, tags=left))
 
 
-class MemoryImages:
+class WithoutRegistry:
+    """An engine whom no registry answers."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def pull(self, reference: str, login: Login | None, progress: Progress) -> int:  # noqa: ARG002 - as its kin
+        """Pull an image: there is no registry to be reached from memory."""
+        self._line.reach()
+        raise EngineRefused(self._line.host, f"pulling {reference}: no registry answers", status=500)
+
+
+class MemoryImages(WithoutRegistry):
     """The images of one engine: an ImageStore, and a way to put an image there without an archive."""
 
     def __init__(self, line: Line, in_use: Callable[[str], bool] = lambda _: False) -> None:
-        self._line = line
+        super().__init__(line)
         self._in_use = in_use
         self.shelf = Shelf()
         self.refusal = ""
@@ -140,11 +152,6 @@ class MemoryImages:
                 self.shelf.unpack(archive)
             except (KeyError, ValueError, OSError, TarError) as fault:
                 raise EngineRefused(self._line.host, f"the archive is not whole: {fault}", status=500) from fault
-
-    def pull(self, reference: str, login: Login | None, progress: Progress) -> int:  # noqa: ARG002 - as its kin
-        """Pull an image: there is no registry to be reached from memory."""
-        self._line.reach()
-        raise EngineRefused(self._line.host, f"pulling {reference}: no registry answers", status=500)
 
     def save(self, reference: str) -> Iterator[bytes]:
         """Return an image as an archive, in one piece."""
