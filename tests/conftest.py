@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from provisioner.hosts.access import AccessSettings, EngineHands, SshHosts
 from tests.lab_fleet import KindsLab, LabFleet
+
+# A machine that is busy otherwise makes no property wrong.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
