@@ -189,6 +189,22 @@ class KindsLab(LabFleet):
             finally:
                 tunnel.terminate()
 
+    @contextmanager
+    def reverse_tunnel(self, host: str, address: str) -> Iterator[None]:
+        """Let a host reach an address of this machine's loopback under the same address of its own."""
+        files = self.folder / "inventories" / self.name
+        port = next(found.port for found in self.inventory().hosts.values() if found.name == host)
+        options = [f"UserKnownHostsFile={files}.known_hosts", "BatchMode=yes", "ExitOnForwardFailure=yes"]
+        argv = ["ssh", "-F", "none", "-i", f"{files}.key", "-p", str(port), "-nNT", "-R", f"{address}:{address}"]
+        argv += [word for option in options for word in ("-o", option)]
+        with subprocess.Popen([*argv, "root@127.0.0.1"]) as tunnel:
+            try:
+                time.sleep(1)
+                assert tunnel.poll() is None
+                yield
+            finally:
+                tunnel.terminate()
+
 
 class Fleet:
     """A spec in a folder of its own on the lab, and the verbs on it."""
