@@ -35,6 +35,7 @@ ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SLOW = 100
 MEMORY = 150_000_000
 BASES = "provisioner/base"
+NEEDED_BY_PEERS = "command -v zstd || { apt-get -qq update && apt-get -qq -y install zstd; }"
 OURS, SAVE, REGISTRY = "provisioner", "save | load", "registry push + pull"
 
 
@@ -90,6 +91,7 @@ class Bench:
         self.hosts = {name: host for name, host in lab_hosts(self.inventory).items() if name.startswith("web")}
         for host in self.hosts:
             self.clear(host)
+            self.bridge.on_host(host, NEEDED_BY_PEERS)
         self.courier = self._courier_bytes()
 
     @property
