@@ -11,7 +11,6 @@ from provisioner.errors import EngineRefused
 from provisioner.images.archive import chain_ids
 from provisioner.images.engine import EngineImages, follow, told_as_refused
 from provisioner.images.raw_build import STAGE
-from provisioner.images.registry.account import auth_config
 from provisioner.model.container import KIND_LABEL
 from provisioner.model.image import ImageFacts
 from provisioner.model.secret import Login
@@ -48,7 +47,9 @@ class EngineStore(EngineImages):
     def pull(self, reference: str, login: Login | None, progress: Progress) -> int:
         """Pull an image."""
         with told_as_refused("receiver"):
-            answers = self._client.pull(reference, stream=True, decode=True, auth_config=auth_config(login))
+            answers = self._client.pull(
+                reference, stream=True, decode=True, auth_config=login.credentials() if login else None
+            )
             error = follow(answers, lambda _: progress("pulling", 0, 0))
         if error:
             raise EngineRefused("receiver", error)

@@ -14,9 +14,7 @@ from provisioner.ports import Progress
 def pull(engine: Engine, reference: str, login: Login | None, progress: Progress) -> int:
     """Pull an image and return the bytes of the layers that travelled. Raise EngineRefused."""
     layers: dict[str, tuple[int, int]] = {}
-    auth = None
-    if login is not None:
-        auth = {"username": login.username, "password": login.password.reveal(), "serveraddress": login.server}
+    auth = login.credentials() if login else None
     with engine.client(patient=True) as client:
         for answer in client.pull(reference, stream=True, decode=True, auth_config=auth):
             if error := read_pull_error(answer):

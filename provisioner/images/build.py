@@ -21,7 +21,7 @@ from provisioner.images.image_ids import KnownImageIds
 from provisioner.images.made import MadeRecord, MadeRecords
 from provisioner.images.normalising.normalised_build import NormalisedBuild
 from provisioner.images.raw_build import RawBuilds, Recipe, ends_on_base, with_base
-from provisioner.images.registry.account import Account, auth_config
+from provisioner.images.registry.account import Account
 from provisioner.images.registry.pushes import EnginePushes
 from provisioner.model.container import KIND_LABEL
 from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
@@ -148,7 +148,8 @@ class EngineBuilder:
     def _pulled(self, reference: str, progress: Progress) -> str:
         """Return why an image was not pulled, empty where it was."""
         transfer, account = _Transfer(f"pulling {reference}", progress), self._settings.account
-        auth = auth_config(account.login()) if account is not None and account.covers(reference) else None
+        login = account.login() if account is not None and account.covers(reference) else None
+        auth = login.credentials() if login else None
         with told_as_refused(self.images.host):
             try:
                 return follow(

@@ -28,3 +28,7 @@ class Login:
     server: str
     username: str
     password: Secret
+
+    def credentials(self) -> dict[str, str]:
+        """Return it as the Engine API takes it, in a header of a push or a pull and nowhere else."""
+        return {"username": self.username, "password": self.password.reveal(), "serveraddress": self.server}

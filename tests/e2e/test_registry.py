@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import bcrypt
 import pytest
 
 from tests.lab_fleet import Fleet, KindsLab
+from tests.registry_server import registry_server
 
 pytestmark = pytest.mark.lab
 
@@ -24,33 +20,8 @@ HOSTS = ("lb1", "web1", "web2", "web3", "web4")
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
     """Lend the address of a real registry that lets `deploy` in."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        server = f"127.0.0.1:{free.getsockname()[1]}"
-    secret = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-    (tmp_path / "htpasswd").write_text(f"deploy:{secret}\n")
-    config = tmp_path / "registry.yml"
-    config.write_text(
-        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {tmp_path}/data}}}}\n"
-        f"http: {{addr: '{server}'}}\nauth: {{htpasswd: {{realm: test, path: {tmp_path}/htpasswd}}}}\n"
-    )
-    program = shutil.which("docker-registry")
-    assert program, ".ci/packages installs it"
-    with subprocess.Popen([program, "serve", str(config)], stderr=subprocess.DEVNULL) as running:
-        while not _listens(server):
-            assert running.poll() is None
-            time.sleep(0.05)
+    with registry_server(tmp_path, "deploy", PASSWORD) as server:
         yield server
-        running.terminate()
-
-
-def _listens(server: str) -> bool:
-    host, _, port = server.partition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def test_every_kind_pulls_and_none_keeps_the_password(kinds: KindsLab, registry: str, tmp_path: Path) -> None:

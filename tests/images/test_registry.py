@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import bcrypt
 import docker
 import pytest
 
@@ -28,6 +23,7 @@ from provisioner.model.secret import Login, Secret
 from provisioner.ports import Progress
 from tests.engine_store import EngineStore
 from tests.images.conftest import MadeImage
+from tests.registry_server import registry_server
 
 PASSWORD = "open-sesame-4711"
 TAG = "provisioner/shop/web:1"
@@ -122,33 +118,8 @@ def test_a_push_tells_the_digest_in_one_of_two_ways(answer: dict[str, object]) -
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
     """Lend the address of a real registry that lets `deploy` in."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        server = f"127.0.0.1:{free.getsockname()[1]}"
-    secret = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-    (tmp_path / "htpasswd").write_text(f"deploy:{secret}\n")
-    config = tmp_path / "registry.yml"
-    config.write_text(
-        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {tmp_path}/data}}}}\n"
-        f"http: {{addr: '{server}'}}\nauth: {{htpasswd: {{realm: test, path: {tmp_path}/htpasswd}}}}\n"
-    )
-    program = shutil.which("docker-registry")
-    assert program, ".ci/packages installs it"
-    with subprocess.Popen([program, "serve", str(config)], stderr=subprocess.DEVNULL) as running:
-        while not _listens(server):
-            assert running.poll() is None
-            time.sleep(0.05)
+    with registry_server(tmp_path, "deploy", PASSWORD) as server:
         yield server
-        running.terminate()
-
-
-def _listens(server: str) -> bool:
-    host, _, port = server.partition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.engine

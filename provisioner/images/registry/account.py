@@ -28,10 +28,3 @@ class Account:
     def covers(self, reference: str) -> bool:
         """Tell whether an image lies in this registry."""
         return reference.startswith(self.server.partition("/")[0] + "/")
-
-
-def auth_config(login: Login | None) -> dict[str, str] | None:
-    """Return a login as the engine's API takes it, in a header of the request and nowhere else."""
-    if login is None:
-        return None
-    return {"username": login.username, "password": login.password.reveal(), "serveraddress": login.server}

@@ -11,7 +11,6 @@ from docker.errors import APIError
 
 from provisioner.errors import EngineRefused
 from provisioner.images.engine import EngineImages, follow, refusal_text, told_as_refused
-from provisioner.images.registry.account import auth_config
 from provisioner.model.secret import Login
 from provisioner.ports import Progress
 
@@ -46,8 +45,9 @@ class EnginePushes:
             detail = answer.get("progressDetail") or {}
             progress(f"pushing to {repository}", int(detail.get("current") or 0), int(detail.get("total") or 0))
 
+        credentials = login.credentials() if login else None
         try:
-            answers = self._client.push(repository, tag, stream=True, decode=True, auth_config=auth_config(login))
+            answers = self._client.push(repository, tag, stream=True, decode=True, auth_config=credentials)
             reason = follow(answers, hear)
         except APIError as error:
             reason = refusal_text(error)
