@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from provisioner.model.later import later
 from provisioner.model.placement import Slot
 from provisioner.model.spec import Bind, Route
 
@@ -46,7 +47,7 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class BalancerConfig:
-    """All that the balancer's file says. Times are seconds."""
+    """All that the balancer's file says. Times are seconds; `network` is `bridge`, or `host` for that of its host."""
 
     fleet: str
     bind: tuple[Bind, ...]
@@ -54,6 +55,7 @@ class BalancerConfig:
     routes: tuple[Route, ...]
     backends: tuple[Backend, ...]
     drain_timeout: float = 30.0
+    network: str = later("bridge")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Frozen values as plain JSON data and back, led by their declared types.
 
 A value of a union carries the name of its class under `type`. Every field is written, defaults too: what a release
-says must not change with the version that reads it.
+says must not change with the version that reads it. Only a field that came later is left out at its default, so that
+releases which do not use it keep their digests.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, Union
+
+from provisioner.model.later import is_later
 
 _TAG = "type"
 
@@ -28,7 +31,8 @@ def encode(value: Any, kind: Any) -> Any:
         return _encode_union(value, arguments)
     if isinstance(kind, type) and is_dataclass(kind):
         hints = _hints(kind)
-        return {field.name: encode(getattr(value, field.name), hints[field.name]) for field in fields(kind)}
+        written = [field for field in fields(kind) if not _is_left_out(field, value)]
+        return {field.name: encode(getattr(value, field.name), hints[field.name]) for field in written}
     if origin is tuple:
         return [encode(item, each) for item, each in zip(value, _item_kinds(arguments, len(value)), strict=True)]
     if origin is Mapping:
@@ -122,6 +126,10 @@ def _is_tagged(members: tuple[Any, ...]) -> bool:
 
 def _item_kinds(arguments: tuple[Any, ...], count: int) -> tuple[Any, ...]:
     return (arguments[0],) * count if arguments[-1] is Ellipsis else arguments
+
+
+def _is_left_out(field: Field[Any], value: Any) -> bool:
+    return is_later(field) and getattr(value, field.name) == field.default
 
 
 def _has_default(field: Field[Any]) -> bool:

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provisioner.errors import ProvisionerError
+from provisioner.model.balancer import BalancerConfig
 from provisioner.model.container import ContainerOptions
-from provisioner.model.desired import Desired, DesiredNode
+from provisioner.model.desired import Desired, DesiredBalancer, DesiredNode
 from provisioner.model.image import Known, RenderedFile, ToBuild, ToFetch
 from provisioner.model.observed import HostRoute
 from provisioner.model.placement import Node, SlotAddress
@@ -67,6 +68,21 @@ def test_images_keep_their_kind(image: Known | ToBuild | ToFetch) -> None:
     """A known image, one to build and one to fetch are told apart in the bytes."""
     content = replace(CONTENT, desired=replace(CONTENT.desired, nodes=(replace(NODE, image=image),)))
     assert decode_content(encode_content(content)).desired.nodes[0].image == image
+
+
+def test_a_field_that_came_later_leaves_old_digests_alone() -> None:
+    """At its default it is not written, and where it is not written it has its default."""
+    config = BalancerConfig("shop", (), "roundrobin", (), ())
+    balancer = DesiredBalancer("lb1", "lb", Known("a", "b"), ContainerOptions(), (), config, "", "")
+    content = replace(CONTENT, desired=replace(CONTENT.desired, balancers=(balancer,)))
+    encoded = encode_content(content)
+    assert b'"drain_timeout":30.0,"fleet"' in encoded
+    assert b"network" not in encoded.split(b'"config":', 1)[1].split(b"}", 1)[0]
+    assert decode_content(encoded) == content
+    shared = replace(balancer, config=replace(config, network="host"))
+    other = replace(content, desired=replace(content.desired, balancers=(shared,)))
+    assert decode_content(encode_content(other)) == other
+    assert digest(encode_content(other)) != digest(encoded)
 
 
 def _changed(old: str, new: str) -> bytes:
