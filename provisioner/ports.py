@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from provisioner.model.balancer import AdminState
+from provisioner.model.balancer import FULL_SHARE, AdminState
 from provisioner.model.container import ContainerRequest
 from provisioner.model.event import Event
 from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
@@ -279,8 +279,8 @@ class Balancer(Protocol):
     def configure(self, text: str, digest: str) -> None:
         """Give it another file without losing a request: beside, check, rename, reload, proof."""
 
-    def set_state(self, backend: str, servers: tuple[str, ...], state: AdminState) -> None:
-        """Set the administrative state of servers."""
+    def set_state(self, backend: str, servers: tuple[str, ...], state: AdminState, share: int = FULL_SHARE) -> None:
+        """Set the administrative state of servers, and their share of requests in per cent of a peer's."""
 
     def distrust(self, backend: str, servers: tuple[str, ...]) -> None:
         """Take servers for down until their next own check, whatever the last one said."""

@@ -9,7 +9,7 @@ from provisioner.balancers.reload import CONFIG, FileChange, running_digest
 from provisioner.balancers.session import AdminSession
 from provisioner.balancers.stats import servers_from_csv, tracked_servers, with_admin_states
 from provisioner.errors import BalancerRefused, EngineRefused
-from provisioner.model.balancer import AdminState, ServerState
+from provisioner.model.balancer import FULL_SHARE, AdminState, ServerState
 from provisioner.model.observed import ObservedBalancer, ObservedContainer
 from provisioner.ports import Clock, ContainerShell, HostReader
 
@@ -74,9 +74,13 @@ class HaproxyBalancer:
         """Give it another file without losing a request, and wait until only workers of that file serve."""
         FileChange(self._host, self._shell, self._container, self._clock, self._session).carry_out(text, digest)
 
-    def set_state(self, backend: str, servers: tuple[str, ...], state: AdminState) -> None:
-        """Set the administrative state of servers, and see it set."""
+    def set_state(self, backend: str, servers: tuple[str, ...], state: AdminState, share: int = FULL_SHARE) -> None:
+        """Set the administrative state of servers and their share of requests, and see the state set.
+
+        A share is a percentage of the weight their file gives them: of a weight of 1 it is all or nothing.
+        """
         for server in servers:
+            self._session.order(f"set server {backend}/{server} weight {share}%")
             self._session.order(f"set server {backend}/{server} state {state}")
         for seen in self._listed(backend, servers):
             if seen.admin != state:

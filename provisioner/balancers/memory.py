@@ -11,7 +11,7 @@ from typing import Protocol
 from provisioner.balancers.memory_file import parse
 from provisioner.balancers.memory_worker import RunningServer, Worker
 from provisioner.errors import BalancerRefused
-from provisioner.model.balancer import AdminState, ServerState
+from provisioner.model.balancer import FULL_SHARE, AdminState, ServerState
 from provisioner.model.observed import ObservedBalancer, ObservedContainer
 from provisioner.ports import Clock, ContainerShell, FileContent, HostReader
 
@@ -24,6 +24,9 @@ class World(Protocol):
     def answers(self, address: str, port: int, path: str | None, at: float) -> bool:
         """Tell whether a check passed at a moment: HTTP on a path, or a connection for None."""
 
+    def fails(self, address: str, port: int, at: float) -> float:
+        """Return the share of requests that is answered with 5xx at a moment."""
+
     def started(self, container_id: str) -> tuple[str, float] | None:
         """Return what tells this run of a container from others, and when it began; None where it does not run."""
 
@@ -32,12 +35,16 @@ class World(Protocol):
 
 
 class MemoryBalancers:
-    """Balancers in containers of a world in memory; their file lies at `path` inside the container."""
+    """Balancers in containers of a world in memory; their file lies at `path` inside the container.
+
+    `rate` is how many requests a second clients send to every backend.
+    """
 
     def __init__(self, clock: Clock, world: World, path: str = CONFIG) -> None:
         self.clock = clock
         self.world = world
         self.path = path
+        self.rate = 0.0
         self._workers: dict[str, tuple[str, Worker | None]] = {}
         self._lock = RLock()
 
@@ -80,6 +87,7 @@ class MemoryBalancers:
             worker = self._workers[container_id][1]
             if worker is not None:
                 worker.advance(self.clock.monotonic())
+                worker.serve(self.clock.monotonic(), self.rate)
             return worker
 
     def reload(self, container_id: str, text: str) -> None:
@@ -91,7 +99,7 @@ class MemoryBalancers:
         if file is None:
             return None
         try:
-            return Worker(parse(file.decode()), born, self.world.answers)
+            return Worker(parse(file.decode()), born, self.world.answers, self.world.fails)
         except ValueError:
             return None
 
@@ -131,9 +139,11 @@ class MemoryBalancer:
             self._shell.put(self._container, folder, (FileContent(name, text.encode()),))
             self._balancers.reload(self._container, text)
 
-    def set_state(self, backend: str, servers: tuple[str, ...], state: AdminState) -> None:
-        """Set the administrative state of servers."""
-        self._each(f"set_state {backend} {state}", backend, servers, lambda worker, each: worker.set_state(each, state))
+    def set_state(self, backend: str, servers: tuple[str, ...], state: AdminState, share: int = FULL_SHARE) -> None:
+        """Set the administrative state of servers, and their share of requests."""
+        part = "" if share == FULL_SHARE else f" {share}%"
+        name = f"set_state {backend} {state}{part}"
+        self._each(name, backend, servers, lambda worker, each: worker.set_state(each, state, share))
 
     def distrust(self, backend: str, servers: tuple[str, ...]) -> None:
         """Take servers for down until their next own check; refused in maintenance, where none runs."""

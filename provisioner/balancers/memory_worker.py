@@ -8,13 +8,17 @@ nothing, and keeps showing the last check of whoever was there before.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from provisioner.balancers.memory_file import BalancerFile, CheckRule, ServerLine
-from provisioner.model.balancer import AdminState, ServerState
+from provisioner.balancers.memory_requests import Served, spread
+from provisioner.model.balancer import FULL_SHARE, AdminState, ServerState
 
 Answers = Callable[[str, int, str | None, float], bool]
 """Tells whether address, port and path (None: a connection) answered a check at a moment."""
+
+Fails = Callable[[str, int, float], float]
+"""Tells which share of the requests to address and port is answered with 5xx at a moment, from 0 to 1."""
 
 NEVER_CHECKED = "INI"
 SHORTEST = 0.05
@@ -32,8 +36,15 @@ class RunningServer:
     check: str = NEVER_CHECKED
     sessions: int = 0
     sessions_end: float | None = None
-    total: int = 0
     failed_checks: int = 0
+    times_down: int = 0
+    share: int = FULL_SHARE
+    served: Served = field(default_factory=Served)
+
+    @property
+    def weight(self) -> int:
+        """Return the weight that counts now: a whole number, so a share of little may be nothing."""
+        return self.line.weight * self.share // 100
 
     def pause(self, rule: CheckRule) -> float:
         """Return the seconds until the next check."""
@@ -49,16 +60,20 @@ class RunningServer:
             self.counter = rule.rise + rule.fall - 1 if self.counter + 1 >= rule.rise else self.counter + 1
         else:
             self.check = "L4CON"
-            self.failed_checks += 1
+            was_up = self.counter >= rule.rise
+            self.failed_checks += was_up
             self.counter = self.counter - 1 if self.counter > rule.rise else 0
+            self.times_down += was_up and not self.counter
 
 
 class Worker:
     """One worker, from the file it parsed at `born` until it is replaced."""
 
-    def __init__(self, file: BalancerFile, born: float, answers: Answers) -> None:
+    def __init__(self, file: BalancerFile, born: float, answers: Answers, fails: Fails = lambda *_: 0.0) -> None:
         self.file = file
         self._answers = answers
+        self._fails = fails
+        self._served_until = born
         self._servers = {
             (line.backend, line.name): RunningServer(
                 line, line.rule.rise if line.rule else 1, _first(line, born, at, file)
@@ -82,8 +97,25 @@ class Worker:
                     server.judge(rule, self._answers(line.address, line.port, rule.path, server.next_check))
                 server.next_check += max(server.pause(rule), SHORTEST)
 
-    def set_state(self, server: RunningServer, state: AdminState) -> None:
-        """Change a server's administrative state; leaving maintenance makes it up, unchecked."""
+    def serve(self, at: float, rate: float) -> None:
+        """Let clients of every backend send requests, so many a second, from the last such moment until now."""
+        count = int((at - self._served_until) * rate)
+        if not count:
+            return
+        for backend in self.pool():
+            self.request(backend, count, at)
+        self._served_until += count / rate
+
+    def request(self, backend: str, count: int, at: float, failing: float | None = None) -> None:
+        """Spread requests over the servers of a backend; `failing` is the share that fails, whoever answers."""
+        servers = [self._servers[backend, name] for name in self.pool()[backend]]
+        for server, requests in zip(servers, spread(count, [each.weight for each in servers]), strict=True):
+            share = self._fails(server.line.address, server.line.port, at) if failing is None else failing
+            server.served.add(requests, share)
+
+    def set_state(self, server: RunningServer, state: AdminState, share: int = FULL_SHARE) -> None:
+        """Change a server's administrative state and its share; leaving maintenance makes it up, unchecked."""
+        server.share = share
         if server.admin == "maint" and state != "maint" and server.line.rule is not None:
             server.counter = server.line.rule.rise
         server.admin = state
@@ -124,10 +156,12 @@ class Worker:
             health="unchecked" if never or server.admin == "maint" else "up" if up else "down",
             check=judged.check,
             sessions=server.sessions,
-            total=server.total,
-            weight=line.weight if server.admin == "ready" else 0,
+            total=server.served.total,
+            weight=server.weight if server.admin == "ready" else 0,
             address=f"{address}:{line.port}",
             failed_checks=judged.failed_checks,
+            errors_5xx=server.served.failed,
+            times_down=judged.times_down,
         )
 
 

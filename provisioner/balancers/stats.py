@@ -96,6 +96,8 @@ def _server(row: Mapping[str, str], judgement: _Judgement) -> ServerState:
         failed_checks=judgement.failed,
         errors_5xx=_number(row, "hrsp_5xx"),
         answer=judgement.answer,
+        times_down=_number(row, "chkdown"),
+        broken=_number(row, "eresp"),
     )
     return _judged(state, running=status in {"UP", "DRAIN", "NOLB"})
 

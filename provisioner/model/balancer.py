@@ -11,6 +11,9 @@ from provisioner.model.spec import Bind, Route
 
 AdminState = Literal["ready", "drain", "maint"]
 
+FULL_SHARE = 100
+"""Per cent: what a server gets of the requests that each of its peers gets, when nothing caps it."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Check:
@@ -64,7 +67,9 @@ class ServerState:
 
     `health` is what its checks say, `unchecked` in maintenance and before the first one ran; `check` is the last
     result's code (`L7OK`, `L4CON`, …), `answer` the same in the balancer's words (`Layer7 wrong status 404`);
-    `sessions` counts current ones, `weight` is effective.
+    `sessions` counts current ones, `weight` is effective. Since their worker began: `total` counts requests,
+    `failed_checks` checks that failed while the server was up, `times_down` how often that took it down, `errors_5xx`
+    answers of 500 and above, `broken` requests it accepted and did not answer.
     """
 
     backend: str
@@ -79,3 +84,5 @@ class ServerState:
     failed_checks: int = 0
     errors_5xx: int = 0
     answer: str = ""
+    times_down: int = 0
+    broken: int = 0

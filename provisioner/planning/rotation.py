@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from provisioner.model.balancer import BalancerConfig, ServerState
@@ -9,11 +10,14 @@ from provisioner.model.desired import Desired
 from provisioner.model.observed import ObservedBalancer
 from provisioner.planning.fields import ABSENT, PRESENT, Difference
 
+_WEIGHT = re.compile(r"^\s*server .* weight (\d+)", re.MULTILINE)
+
 
 def rotation_differences(desired: Desired, config: BalancerConfig, seen: ObservedBalancer) -> Iterator[Difference]:
     """Yield every server that is missing, too many, not enabled, or at another address or weight than its file says."""
     states = {(state.backend, state.name): state for state in seen.servers}
     services = {node.node.service for node in desired.nodes}
+    weight = file_weight(seen.text or "")
     listed = set()
     for backend in config.backends:
         if backend.service not in services:
@@ -21,20 +25,27 @@ def rotation_differences(desired: Desired, config: BalancerConfig, seen: Observe
         for server in backend.servers:
             listed.add((backend.service, server.name))
             address = f"{_bracketed(server.address)}:{server.port}"
-            yield from _server(f"{backend.service}/{server.name}", address, states.get((backend.service, server.name)))
+            state = states.get((backend.service, server.name))
+            yield from _server(f"{backend.service}/{server.name}", address, weight, state)
     for key in sorted(set(states) - listed):
         if key[0] in {backend.service for backend in config.backends}:
             yield Difference("rotation", "/".join(key), ABSENT, PRESENT)
 
 
-def _server(key: str, address: str, state: ServerState | None) -> Iterator[Difference]:
+def file_weight(text: str) -> int:
+    """Return the weight that a balancer's file gives its servers, 1 where it gives none."""
+    found = _WEIGHT.search(text)
+    return int(found[1]) if found else 1
+
+
+def _server(key: str, address: str, weight: int, state: ServerState | None) -> Iterator[Difference]:
     if state is None:
         yield Difference("rotation", key, PRESENT, ABSENT)
         return
     if state.admin != "ready":
         yield Difference("rotation", key, "ready", state.admin)
-    if state.admin == "ready" and state.weight != 1 and state.health != "down":
-        yield Difference("rotation", f"{key} weight", "1", str(state.weight))
+    if state.admin == "ready" and state.weight != weight and state.health != "down":
+        yield Difference("rotation", f"{key} weight", str(weight), str(state.weight))
     if state.address and state.address != address:
         yield Difference("rotation", f"{key} address", address, state.address)
 

@@ -52,6 +52,12 @@ class MemoryStage:
         """Let a slot answer."""
         self.serving.add(slot)
 
+    def ask(self, times: int, path: str = "/") -> None:
+        """Send requests as clients do; those for `/fail` are answered with 500."""
+        worker = self.balancers.worker("lb", self.files[CONFIG])
+        assert worker is not None
+        worker.request("web", times, self.time, 1.0 if path == "/fail" else 0.0)
+
     def fall_silent(self, slot: str) -> None:
         """Let a slot answer no more."""
         self.serving.remove(slot)
@@ -87,6 +93,10 @@ class MemoryStage:
     def answers(self, address: str, port: int, path: str | None, at: float) -> bool:
         """Tell whether a slot answers."""
         return any(PORTS[slot] == port for slot in self.serving)
+
+    def fails(self, address: str, port: int, at: float) -> float:
+        """Fail no request but those that ask for it."""
+        return 0.0
 
     def started(self, container_id: str) -> tuple[str, float] | None:
         """Return the only run of the container."""

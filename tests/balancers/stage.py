@@ -48,7 +48,7 @@ class RealClock:
 
 
 class _Page(BaseHTTPRequestHandler):
-    """Answers everything, `/slow` after a while."""
+    """Answers everything, `/slow` after a while, `/fail` with 500."""
 
     protocol_version = "HTTP/1.1"
 
@@ -57,7 +57,7 @@ class _Page(BaseHTTPRequestHandler):
         if self.path == "/slow":
             time.sleep(1.5)
         body = str(self.connection.getsockname()[1]).encode()
-        self.send_response(200)
+        self.send_response(500 if self.path == "/fail" else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         with contextlib.suppress(ConnectionError):
@@ -171,6 +171,11 @@ class Stage:
             self.master.wait(PATIENCE)
         for slot in list(self.slots):
             self.fall_silent(slot)
+
+    def ask(self, times: int, path: str = "/") -> None:
+        """Send requests, one after the other."""
+        for _ in range(times):
+            self.get_page(path)
 
     def get_page(self, path: str = "/") -> str:
         """Ask the balancer as a client does; a refusal is an empty answer."""

@@ -65,6 +65,10 @@ class Stage:
         assert (address, path) == ("10.0.0.1", "/healthz")
         return port in self.alive
 
+    def fails(self, address: str, port: int, at: float) -> float:
+        """Fail no request."""
+        return 0.0
+
     def started(self, container_id: str) -> tuple[str, float] | None:
         """Return the run of the container."""
         return None if self.run_name is None else (self.run_name, self.born)

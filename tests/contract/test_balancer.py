@@ -38,7 +38,7 @@ def test_observing_and_reporting_tell_the_same_at_rest(stage: AnyStage) -> None:
 def test_a_server_at_rest(stage: AnyStage) -> None:
     """Both slots are enabled, each judged by its own checks, at its address."""
     first, second = (server_of(stage.observed(), *slot) for slot in (A, B))
-    assert (first.admin, first.health, first.check, first.weight) == ("ready", "up", "L7OK", 1)
+    assert (first.admin, first.health, first.check, first.weight) == ("ready", "up", "L7OK", 100)
     assert (second.admin, second.health, second.check) == ("ready", "down", "L4CON")
     assert first.address == f"127.0.0.1:{stage.server('a', Check(None, 1, 1, 1)).port}"
 
@@ -130,3 +130,51 @@ def test_sessions_of_nobody_are_cut_without_a_word(stage: AnyStage) -> None:
     balancer = stage.balancer()
     balancer.cut_sessions("web", A)
     assert server_of(balancer.report(), *A).sessions == 0
+
+
+def both_serve(stage: AnyStage) -> None:
+    """Let both slots answer, and the balancer know it."""
+    stage.serve("b")
+    stage.wait_until(lambda: server_of(stage.observed(), *B).health == "up")
+
+
+def test_a_capped_server_gets_a_tenth_of_its_peer_s_requests(stage: AnyStage) -> None:
+    """Of 110 requests the peer gets about 100; with its full share again, half."""
+    both_serve(stage)
+    balancer = stage.balancer()
+    balancer.set_state("web", B, "ready", 10)
+    assert (server_of(balancer.report(), *B).weight, server_of(balancer.report(), *A).weight) == (10, 100)
+    stage.ask(110)
+    assert 8 <= server_of(balancer.report(), *B).total <= 12
+    balancer.set_state("web", B, "ready")
+    before = server_of(balancer.report(), *B).total
+    stage.ask(40)
+    assert server_of(balancer.report(), *B).weight == 100
+    assert 18 <= server_of(balancer.report(), *B).total - before <= 22
+
+
+def test_failed_answers_are_counted_with_their_server(stage: AnyStage) -> None:
+    """Requests are told, and how many of them were answered with 500."""
+    before = server_of(stage.observed(), *A)
+    stage.ask(4)
+    stage.ask(3, "/fail")
+    after = server_of(stage.observed(), *A)
+    assert (after.total - before.total, after.errors_5xx - before.errors_5xx) == (7, 3)
+
+
+def test_a_server_that_goes_down_counts_it_and_the_checks_that_failed(stage: AnyStage) -> None:
+    """Two checks in a row take it down once; while it is down no further one is counted."""
+    before = server_of(stage.observed(), *A)
+    stage.fall_silent("a")
+    stage.wait_until(lambda: server_of(stage.observed(), *A).health == "down")
+    after = server_of(stage.observed(), *A)
+    assert (after.failed_checks - before.failed_checks, after.times_down - before.times_down) == (2, 1)
+
+
+def test_a_reload_forgets_a_share(stage: AnyStage) -> None:
+    """The file's weight counts again."""
+    balancer = stage.balancer()
+    balancer.set_state("web", A, "ready", 10)
+    balancer.configure(*stage.text(stage.config(drain_timeout=7.0)))
+    stage.wait_until(lambda: server_of(balancer.report(), *A).health == "up")
+    assert server_of(balancer.report(), *A).weight == 100

@@ -16,6 +16,8 @@ class AppBehaviour:
 
     It answers on its ports after `starts_listening_after`, on `healthy_paths` only where they are named. It ends
     by itself after `exits_after`, with `exit_code`. `stops_after` is how long it takes to obey its stop signal.
+    It fails its checks during every other stretch of `sick_every`, and answers `failing_requests`, a share from 0 to
+    1, of real requests with 500.
     """
 
     starts_listening_after: float = 0.0
@@ -25,6 +27,8 @@ class AppBehaviour:
     out_of_memory: bool = False
     stops_after: float = 0.0
     passes_engine_test: bool = True
+    sick_every: float | None = None
+    failing_requests: float = 0.0
     log: tuple[str, ...] = ()
     pages: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -84,5 +88,7 @@ class Tenure:
 
     def answers(self, path: str | None, at: float) -> bool:
         """Tell whether a health check passed at a moment: on a path, or a mere connection where it is None."""
-        paths = self.behaviour.healthy_paths
+        paths, sick = self.behaviour.healthy_paths, self.behaviour.sick_every
+        if sick is not None and int(self.life(at).age // sick) % 2:
+            return False
         return self.listens(at) and (path is None or paths is None or path in paths)

@@ -72,6 +72,11 @@ class MemoryHosts:
         owners = (each for each in self._hosts.values() if address in {each.host.private_address, each.host.address})
         return any(each.machine.answers(address, port, path, at) for each in owners)
 
+    def fails(self, address: str, port: int, at: float) -> float:
+        """Return the share of real requests that whatever listens there answers with 5xx at a moment."""
+        owners = (each for each in self._hosts.values() if address in {each.host.private_address, each.host.address})
+        return max((each.machine.fails(address, port, at) for each in owners), default=0.0)
+
     def started(self, container_id: str) -> tuple[str, float] | None:
         """Return the engine's text for when a running container was started, and that moment on the clock."""
         for host in self._hosts.values():

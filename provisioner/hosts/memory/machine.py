@@ -123,6 +123,19 @@ class Machine:
             for tenure in tenures
         )
 
+    def fails(self, address: str, port: int, at: float) -> float:
+        """Return the share of real requests that is answered with 5xx on a published port at a moment."""
+        return max(
+            (
+                tenure.behaviour.failing_requests
+                for request, tenures in self._published()
+                if any(each.host_port == port and each.address in {"", address} for each in request.ports)
+                for tenure in tenures
+                if tenure.listens(at)
+            ),
+            default=0.0,
+        )
+
     def _published(self) -> Iterator[tuple[ContainerRequest, list[Tenure]]]:
         yield from ((held.request, held.tenures) for held in self.containers.values())
         yield from self.former
