@@ -2,63 +2,55 @@
 
 from __future__ import annotations
 
-import http.client
-import threading
+import json
+import subprocess
+import sys
 import time
-from collections import Counter
-from typing import Self
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+_CHECKOUT = Path(__file__).parents[1]
+_END = 40.0
+PAGES_ONLY = {"posts": 0, "polls": 0, "tunnels": 0}
+"""For applications that only give pages."""
 
 
 class StrictClient:
-    """Sends requests from several connections at once, half of them kept alive, until it is stopped."""
+    """Calls a balancer from a process of its own (`python -m tests.load`) until it is left; `report` is what it saw."""
 
-    def __init__(self, port: int, connections: int = 8, path: str = "/") -> None:
-        self.failures: list[str] = []
-        self.answers: Counter[int] = Counter()
-        self._port = port
-        self._path = path
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._work, args=(number % 2 == 0,)) for number in range(connections)]
+    def __init__(
+        self, port: int, load: Mapping[str, object] = PAGES_ONLY, rotation: Sequence[str] = (), run: str = "run"
+    ) -> None:
+        options = {"port": port, "run": run, **load}
+        words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+        self._argv = [sys.executable, "-m", "tests.load", *words, "--rotation", json.dumps(list(rotation))]
+        self._process: subprocess.Popen[str] | None = None
+        self.report: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(self._argv, stdin=pipe, stdout=pipe, text=True, cwd=_CHECKOUT)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().strip(), "the client did not begin"
         time.sleep(0.5)
         return self
 
     def __exit__(self, *_: object) -> None:
+        assert self._process is not None
         time.sleep(0.5)
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(20)
+        out = self._process.communicate(timeout=_END)[0]
+        self.report = json.loads(out)
 
-    def _work(self, keep: bool) -> None:  # noqa: FBT001 - how one connection behaves
-        connection: http.client.HTTPConnection | None = None
-        while not self._stop.is_set():
-            connection = connection or http.client.HTTPConnection("127.0.0.1", self._port, timeout=15)
-            try:
-                answer = self._ask(connection, keep)
-                closing = not keep or answer.will_close
-            except (OSError, http.client.HTTPException) as error:
-                self._note(0, repr(error))
-                closing = True
-            if closing:
-                connection.close()
-                connection = None
-            time.sleep(0.004)
-        if connection is not None:
-            connection.close()
+    @property
+    def failures(self) -> list[str]:
+        """Return each failed request with the time at which it was sent."""
+        return [
+            f"{time.strftime('%H:%M:%S', time.localtime(each['at']))} {each['kind']}: {each['reason']}"
+            for each in self.report["failures"]
+        ]
 
-    def _ask(self, connection: http.client.HTTPConnection, keep: bool) -> http.client.HTTPResponse:  # noqa: FBT001 - as above
-        connection.request("GET", self._path, headers={} if keep else {"Connection": "close"})
-        answer = connection.getresponse()
-        answer.read()
-        self._note(answer.status, "" if answer.status == 200 else f"status {answer.status}")
-        return answer
-
-    def _note(self, status: int, failure: str) -> None:
-        with self._lock:
-            self.answers[status] += 1
-            if failure:
-                self.failures.append(f"{time.strftime('%H:%M:%S')} {failure}")
+    @property
+    def answered(self) -> int:
+        """Return how many requests were answered well."""
+        return sum(self.report["answered"].values())
