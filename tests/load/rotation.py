@@ -13,23 +13,32 @@ from tests.load.tally import Tally
 END = "@@"
 """The line after each page."""
 
-PAGES = r"""
+_PAGES = r"""
 page() {
     exec 3<>/dev/tcp/$1/8404 || return 1
     printf 'GET /stats;csv HTTP/1.0\r\n\r\n' >&3
     cat <&3
     exec 3>&-
 }
-while sleep "$INTERVAL"; do
-    for address in $ADDRESSES; do page "$address" 2>/dev/null && break; done || ADDRESSES=$($FIND)
-    [ -n "$ADDRESSES" ] || ADDRESSES=$($FIND)
+addresses=$(eval "$FIND")
+while read -t "$INTERVAL" -r _ || [ $? -gt 128 ]; do
+    shown=
+    for address in $addresses; do page "$address" 2>/dev/null && shown=1 && break; done
+    [ -n "$shown" ] || addresses=$(eval "$FIND")
     echo @@
 done
 """
-"""A script for bash on the balancer's host: pages until it is killed, each followed by the line that ends it.
+"""For bash on the balancer's host: pages until its standard input ends, each followed by the line that ends it.
 
 FIND prints the addresses at which the page may be; it is asked again where none of them answers any more.
 """
+
+
+def pages_of(container: str, find: str, interval: float = 0.4) -> list[str]:
+    """Return the command that prints the pages of the balancer on a host of a lab, which is a container here."""
+    settings = [f"INTERVAL={interval}", f"FIND={find}"]
+    return ["docker", "exec", "-i", container, "env", *settings, "bash", "-c", _PAGES]
+
 
 _CHECKS = "check."
 _SLOT = re.compile(r"\.[ab]$")
@@ -49,9 +58,8 @@ def in_rotation(page: str) -> dict[str, int]:
 
 async def watch(argv: Sequence[str], tally: Tally) -> None:
     """Count the nodes of every page that a command prints, until cancelled or the command ends."""
-    process = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, limit=1 << 20
-    )
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, limit=1 << 20)
     assert process.stdout is not None
     page: list[str] = []
     try:
