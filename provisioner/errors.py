@@ -13,7 +13,7 @@
     │   ├── BalancerRefused          the load balancer did not accept a file or a command
     │   └── NodeUnhealthy            a node did not pass its gate; carries its last log lines
     ├── BuildFailed                  an image could not be built; carries the instruction and its output
-    ├── SecretMissing                a secret of the spec has no value here; names the secret, never the value
+    ├── SecretMissing                a secret has no value here, or another; names the secret, never the value
     ├── ImageMissing                 nobody we may ask has the image
     ├── InputMissing                 what an image is made from cannot be had, or is not what was pinned
     ├── NotLocked                    a name that moves is not in the lock file, and `--locked` was given
@@ -122,11 +122,12 @@ class BuildFailed(ProvisionerError):
 
 
 class SecretMissing(ProvisionerError):
-    """A secret that the spec declares cannot be had on this machine; `secret` is its name."""
+    """A secret cannot be had on this machine, or has another value than is needed; `secret` is its name."""
 
     def __init__(self, secret: str, reason: str, *, hint: str = "") -> None:
         super().__init__(f"secret {secret}: {reason}", hint=hint)
         self.secret = secret
+        self.reason = reason
 
 
 class ImageMissing(ProvisionerError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from provisioner.model.balancer import FULL_SHARE, AdminState
@@ -39,7 +39,7 @@ class FileContent:
     """A file to be written into a container: name relative to the target folder, bytes, mode and owner ids."""
 
     name: str
-    content: bytes
+    content: bytes = field(repr=False)
     mode: int = 0o444
     uid: int = 0
     gid: int = 0

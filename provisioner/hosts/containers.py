@@ -41,7 +41,7 @@ class EngineContainers:
         label = next((name for name in (FLEET_LABEL, KIND_LABEL) if name in request.labels), "")
         image = self._images.own_id(request.image_id)
         with self._engine.client(patient=True) as client:
-            for mount in request.options.mounts:
+            for mount in (*request.options.mounts, *request.own_mounts):
                 if mount.kind == "volume":
                     client.create_volume(mount.source, labels={label: request.labels[label]} if label else None)
             body = creation(request, image)
@@ -110,7 +110,11 @@ def creation(request: ContainerRequest, image: str) -> dict[str, Any]:
         "Healthcheck": _health(options.health),
         "StopSignal": options.stop_signal or None,
         "StopTimeout": options.stop_timeout,
-        "HostConfig": {**_host_config(options, request.ports), "AutoRemove": request.temporary},
+        "HostConfig": {
+            **_host_config(options, request.ports),
+            "Mounts": [*map(_mount, options.mounts), *map(_own_mount, request.own_mounts)],
+            "AutoRemove": request.temporary,
+        },
     }
     return {key: value for key, value in body.items() if value is not None}
 
@@ -119,7 +123,6 @@ def _host_config(options: ContainerOptions, ports: Iterable[PublishedPort]) -> M
     return {
         "NetworkMode": options.network,
         "PortBindings": _bindings(ports),
-        "Mounts": [_mount(mount) for mount in options.mounts],
         "Tmpfs": {mount.target: mount.options for mount in options.tmpfs},
         "NanoCpus": options.nano_cpus,
         "Memory": options.memory,
@@ -153,6 +156,10 @@ def _bindings(ports: Iterable[PublishedPort]) -> Mapping[str, list[Mapping[str, 
 
 def _mount(mount: Mount) -> Mapping[str, Any]:
     return {"Type": mount.kind, "Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
+
+
+def _own_mount(mount: Mount) -> Mapping[str, Any]:
+    return {**_mount(mount), "VolumeOptions": {"NoCopy": True}}
 
 
 def _health(health: EngineHealthTest | None) -> Mapping[str, Any] | None:

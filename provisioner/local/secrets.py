@@ -31,7 +31,7 @@ def resolve(name: str, source: SecretSource, environment: Mapping[str, str], fol
         case _:
             assert_never(source)
     if not value:
-        raise SecretMissing(name, "its value is empty", hint="an empty password is none: leave the login out instead")
+        raise SecretMissing(name, "its value is empty", hint="an empty secret is none: leave it out of the spec")
     return Secret(value)
 
 

@@ -55,7 +55,7 @@ class ContainerOptions:
 
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     user: str | None = None
     mounts: tuple[Mount, ...] = ()
     tmpfs: tuple[TmpfsMount, ...] = ()
@@ -79,9 +79,9 @@ class ContainerOptions:
 
 @dataclass(frozen=True, slots=True)
 class ContainerRequest:
-    """One container to be created: options, and what is its node's own (name, hostname, ports, labels).
+    """One container to be created: options, and what is its node's own (name, hostname, ports, labels, volumes).
 
-    The engine itself removes a `temporary` one when its program ends.
+    The engine itself removes a `temporary` one when its program ends. Into `own_mounts` it copies nothing of the image.
     """
 
     name: str
@@ -91,6 +91,7 @@ class ContainerRequest:
     ports: tuple[PublishedPort, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     temporary: bool = False
+    own_mounts: tuple[Mount, ...] = ()
 
 
 FLEET_LABEL = "provisioner.fleet"

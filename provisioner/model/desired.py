@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from provisioner.model.balancer import BalancerConfig
 from provisioner.model.container import ContainerOptions, PublishedPort
 from provisioner.model.image import ImageTarget
+from provisioner.model.later import later
 from provisioner.model.placement import Node, SlotAddress
+from provisioner.model.secret import DesiredSecret
 from provisioner.model.spec import HealthCheck
 
 
@@ -25,6 +27,7 @@ class DesiredNode:
     slots: tuple[SlotAddress, ...]
     port: int | None
     healthcheck: HealthCheck
+    secrets: tuple[DesiredSecret, ...] = later(())
 
 
 @dataclass(frozen=True, slots=True)

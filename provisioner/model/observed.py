@@ -27,7 +27,8 @@ class ObservedContainer:
     """A container as inspection shows it; `options` holds effective values, image defaults included.
 
     `started_at` is the engine's own text (RFC 3339), only compared for equality. `addresses` are its own on
-    the engine's networks.
+    the engine's networks. `secrets` are digests of what it was given, by key; `secrets_volume` is the volume of its
+    own that they lie in, empty where it has none.
     """
 
     container_id: str
@@ -45,6 +46,8 @@ class ObservedContainer:
     out_of_memory: bool = False
     restarts: int = 0
     started_at: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    secrets_volume: str = ""
 
     @property
     def running(self) -> bool:

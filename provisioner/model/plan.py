@@ -8,6 +8,7 @@ from provisioner.model.balancer import Check
 from provisioner.model.container import ContainerOptions, PublishedPort
 from provisioner.model.image import ImageTarget
 from provisioner.model.placement import Slot
+from provisioner.model.secret import DesiredSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,10 @@ class HoldSlot:
 
 @dataclass(frozen=True, slots=True)
 class StartNode:
-    """Create and start the container of a slot. `replaces` is the id of a dead container that holds its name."""
+    """Create and start the container of a slot. `replaces` is the id of a dead container that holds its name.
+
+    Its `secrets` are brought there first: files into a volume of its own, the others into its environment.
+    """
 
     host: str
     node: str
@@ -103,6 +107,7 @@ class StartNode:
     ports: tuple[PublishedPort, ...]
     replaces: str = ""
     reason: str = ""
+    secrets: tuple[DesiredSecret, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +192,14 @@ class RestSlot:
 
 @dataclass(frozen=True, slots=True)
 class RemoveContainer:
-    """Remove a container that is ours, with its anonymous volumes."""
+    """Remove a container that is ours, with its anonymous volumes and `volume`, the one that holds its secrets."""
 
     host: str
     node: str
     name: str
     container_id: str
     reason: str = ""
+    volume: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,14 +289,27 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingSecret:
+    """A secret whose value cannot be had on this machine: its name and why."""
+
+    secret: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """The ordered steps from observed to desired. `release` is None while an image still has to be built."""
+    """The ordered steps from observed to desired.
+
+    `release` is None while an image still has to be built, or a secret's value is known to nobody. `secrets` are those
+    without a value here: a container that needs one of them cannot be created from here.
+    """
 
     fleet: str
     steps: tuple[Step, ...] = ()
     changes: tuple[Change, ...] = ()
     release: str | None = None
     unreachable: tuple[str, ...] = field(default=())
+    secrets: tuple[MissingSecret, ...] = ()
 
     @property
     def actions(self) -> int:

@@ -109,6 +109,14 @@ class Tmpfs:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretUse:
+    """A secret of the spec that a service is given: as a file, or in a variable where `environment` names one."""
+
+    source: str
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A kind of container. `replicas` is per host; `stop_grace_period` is seconds; a worker has no port."""
 
@@ -121,6 +129,7 @@ class Service:
     command: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[SecretUse, ...] = ()
     files: tuple[ManagedFile, ...] = ()
     volumes: tuple[Volume, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = ()

@@ -18,6 +18,7 @@ from provisioner.planning.fields import (
     image_difference,
     option_differences,
     port_difference,
+    secret_differences,
     words,
 )
 
@@ -55,6 +56,7 @@ def _node_differences(before: DesiredNode, after: DesiredNode) -> Iterator[Diffe
     if image is not None:
         yield image
     yield from option_differences(after.options, before.options)
+    yield from secret_differences(after.secrets, {secret.key: secret.digest for secret in before.secrets})
     if before.port != after.port:
         yield Difference("ports", "container", str(after.port or ABSENT), str(before.port or ABSENT))
     if before.healthcheck != after.healthcheck:

@@ -8,6 +8,7 @@ from provisioner.model.container import NODE_LABEL
 from provisioner.model.image import COURIER_REPOSITORY, SPOOL_VOLUME, image_repository
 from provisioner.model.observed import ALIVE, Observed, ObservedContainer, ObservedHost
 from provisioner.model.plan import Action, Change, Plan, RemoveContainer, RemoveImage, RemoveVolume, Step, StopContainer
+from provisioner.model.secret import is_secrets_volume
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.planning.scene import Scene
 
@@ -67,6 +68,8 @@ def _keepsakes(fleet: str, host: ObservedHost, *, data: bool) -> Iterator[Action
     for volume in host.volumes:
         if volume.startswith(f"{fleet}_") and (data or volume.startswith(f"{fleet}_{LOAD_BALANCER}-")):
             yield RemoveVolume(host.name, volume, "no container of the fleet uses it any more")
+        elif is_secrets_volume(fleet, volume):
+            yield RemoveVolume(host.name, volume, "the secrets of a container that is gone")
     ours = image_repository(fleet, "")
     for tag in sorted(tag for image in host.images for tag in image.tags if tag.startswith(ours)):
         yield RemoveImage(host.name, tag, "an image of the fleet")

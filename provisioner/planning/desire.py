@@ -11,7 +11,18 @@ from provisioner.model.container import ContainerOptions, EngineHealthTest, Moun
 from provisioner.model.desired import Desired, DesiredBalancer, DesiredNode
 from provisioner.model.image import ImageTarget, Known, ToBuild, ToFetch
 from provisioner.model.placement import PlacedNode, Placement, container_name, server_name
-from provisioner.model.spec import LOAD_BALANCER, Bind, FleetSpec, FromImage, LoadBalancer, Route, Service, Volume
+from provisioner.model.secret import DesiredSecret
+from provisioner.model.spec import (
+    LOAD_BALANCER,
+    Bind,
+    FleetSpec,
+    FromImage,
+    LoadBalancer,
+    Route,
+    SecretUse,
+    Service,
+    Volume,
+)
 from provisioner.planning.hardening import LOG_OPTIONS, hardened
 
 RenderBalancer = Callable[[BalancerConfig], tuple[str, str]]
@@ -53,7 +64,13 @@ def _node(spec: FleetSpec, placed: PlacedNode, images: ImageIndex) -> DesiredNod
         slots=placed.slots,
         port=service.port,
         healthcheck=service.healthcheck,
+        secrets=tuple(sorted((_secret(use) for use in service.secrets), key=lambda secret: secret.key)),
     )
+
+
+def _secret(use: SecretUse) -> DesiredSecret:
+    """Return a secret without its digest: only who knows values can fill it in."""
+    return DesiredSecret(use.source, use.environment)
 
 
 def _options(fleet: str, service: Service) -> ContainerOptions:

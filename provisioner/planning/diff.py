@@ -9,6 +9,7 @@ from provisioner.model.container import NODE_LABEL, PublishedPort
 from provisioner.model.desired import Desired, DesiredBalancer
 from provisioner.model.drift import Drift, DriftClass
 from provisioner.model.observed import Observed, ObservedContainer, ObservedHost
+from provisioner.model.secret import is_secrets_volume
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.planning.effective import enforceable
 from provisioner.planning.fields import (
@@ -18,6 +19,7 @@ from provisioner.planning.fields import (
     image_difference,
     option_differences,
     port_difference,
+    secret_differences,
 )
 from provisioner.planning.pairing import (
     NodeView,
@@ -84,6 +86,8 @@ def _differences(
     for container in surplus(desired, host):
         row = Difference("container", container.name, ABSENT, container.state)
         yield _row(host.name, container.labels.get(NODE_LABEL, ""), row, drift_class)
+    for volume in stray_volumes(desired.fleet, host):
+        yield _row(host.name, "", Difference("volume", volume, ABSENT, PRESENT), drift_class)
 
 
 def _row(host: str, node: str, row: Difference, drift_class: DriftClass) -> Drift:
@@ -109,6 +113,7 @@ def node_differences(seen: NodeView, absent: Collection[str]) -> Iterator[Differ
     yield from option_differences(
         desired_options(seen.desired, container, absent), enforceable(container.options, absent)
     )
+    yield from secret_differences(seen.desired.secrets, container.secrets)
     yield from _state(container)
 
 
@@ -166,6 +171,12 @@ def surplus(desired: Desired, host: ObservedHost) -> tuple[ObservedContainer, ..
         for container in host.containers
         if container.fleet == desired.fleet and not belongs(desired, container, host.name)
     )
+
+
+def stray_volumes(fleet: str, host: ObservedHost) -> tuple[str, ...]:
+    """Return the volumes with secrets that belong to no container of a host: a run that died left them."""
+    used = {container.secrets_volume for container in host.containers}
+    return tuple(each for each in host.volumes if is_secrets_volume(fleet, each) and each not in used)
 
 
 def _unmanaged(desired: Desired, host: ObservedHost) -> Iterator[Drift]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 
 from provisioner.model.container import ContainerOptions
@@ -38,11 +38,15 @@ def enforceable(options: ContainerOptions, absent: Collection[str]) -> Container
     )
 
 
-def fingerprint(image_id: str, options: ContainerOptions, container_ports: Collection[int]) -> str:
+def fingerprint(
+    image_id: str, options: ContainerOptions, container_ports: Collection[int], secrets: Mapping[str, str] | None = None
+) -> str:
     """Return `sha256:…` over everything of a node that must be equal on its peers.
 
-    `options` are effective. Host name, address, slot, host port and labels do not enter.
+    `options` are effective, `secrets` digests by key. Host name, address, slot, host port and labels do not enter.
     """
-    content = {"image": image_id, "options": asdict(options), "ports": sorted(set(container_ports))}
+    content: dict[str, object] = {"image": image_id, "options": asdict(options), "ports": sorted(set(container_ports))}
+    if secrets:
+        content["secrets"] = dict(secrets)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

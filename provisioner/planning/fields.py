@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 from provisioner.model.container import ContainerOptions, EngineHealthTest, Mount, PublishedPort
 from provisioner.model.image import ImageTarget, Known, ToBuild, ToFetch
+from provisioner.model.secret import MASKED, UNREADABLE, DesiredSecret
 
 ABSENT = "absent"
 PRESENT = "present"
+CHANGED = "changed"
+"""What is told of a secret's value that is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,15 @@ def _scalar_fields(options: ContainerOptions) -> Iterator[tuple[str, str, str]]:
     yield "stop", "signal", options.stop_signal or ""
     yield "stop", "timeout", f"{options.stop_timeout}s"
     yield "logging", "driver", options.log_driver
+
+
+def secret_differences(wanted: tuple[DesiredSecret, ...], seen: Mapping[str, str]) -> Iterator[Difference]:
+    """Yield the secrets that differ, by their digests; no value and no digest is told."""
+    desired = {secret.key: secret.digest for secret in wanted}
+    for key in sorted({*desired, *seen}):
+        if desired.get(key) != seen.get(key) or not desired[key]:
+            observed = UNREADABLE if seen.get(key) == UNREADABLE else CHANGED
+            yield Difference("secret", key, MASKED if key in desired else ABSENT, observed if key in seen else ABSENT)
 
 
 def image_difference(wanted: ImageTarget, seen_id: str) -> Difference | None:

@@ -19,12 +19,15 @@ from provisioner.model.plan import (
     EnterRotation,
     HoldSlot,
     RemoveContainer,
+    RemoveVolume,
     RestSlot,
     ReviveContainer,
     StartNode,
     Step,
     StopContainer,
 )
+from provisioner.model.secret import secrets_volume
+from provisioner.planning.diff import stray_volumes
 from provisioner.planning.effective import enforceable
 from provisioner.planning.pairing import NodeView, Occupant, slot_ports
 from provisioner.planning.scene import Scene
@@ -142,6 +145,25 @@ def evict_steps(rota: Rota, leaving: Leaving) -> Iterator[Step]:
     yield from steps(f"{names}: remove what is left over", (remove(view, old, "left over") for view, old in leaving))
 
 
+def stray_steps(scene: Scene, moves: tuple[Move, ...]) -> Iterator[Step]:
+    """Yield the removal of volumes with secrets that a run which died left; a slot that is filled gets a fresh one."""
+    fleet = scene.desired.fleet
+    made = {(each.view.desired.node.host, secrets_volume(_container_name(fleet, each))) for each in moves}
+    strays = (
+        RemoveVolume(host.name, volume, "no container has these secrets")
+        for host in scene.observed.hosts
+        if scene.in_scope(host.name) and host.name in scene.desired.hosts
+        for volume in stray_volumes(fleet, host)
+        if (host.name, volume) not in made
+    )
+    yield from steps("remove secrets that are left over", strays)
+
+
+def _container_name(fleet: str, each: Move) -> str:
+    node = each.view.desired.node
+    return container_name(fleet, node.service, node.index, each.slot)
+
+
 def steps(title: str, actions: Iterable[Action], undo: tuple[Action, ...] = ()) -> Iterator[Step]:
     """Yield one step, or none where there is nothing to do."""
     if found := tuple(actions):
@@ -238,6 +260,7 @@ def _start(scene: Scene, each: Move) -> Action:
         image=desired.image,
         options=enforceable(desired.options, host.engine.unenforceable if host else ()),
         ports=tuple(PublishedPort(inside, outside, at) for inside, outside, at in slot_ports(desired, each.slot)),
+        secrets=desired.secrets,
     )
 
 
@@ -259,7 +282,8 @@ def _undo(rota: Rota, each: Move) -> tuple[Action, ...]:
     desired = each.view.desired.node
     name = container_name(rota.scene.desired.fleet, desired.service, desired.index, each.slot)
     there = each.view.current.container.container_id if each.begins != "create" and each.view.current else ""
-    gone = RemoveContainer(desired.host, each.node, name, there, "it did not pass its gate")
+    volume = secrets_volume(name) if any(not secret.environment for secret in each.view.desired.secrets) else ""
+    gone = RemoveContainer(desired.host, each.node, name, there, "it did not pass its gate", volume)
     return (*rota.hold(each.view, each.slot), gone, *rota.rest(each.view, each.slot))
 
 
@@ -275,4 +299,5 @@ def _stop(view: NodeView, occupant: Occupant) -> StopContainer:
 def remove(view: NodeView, occupant: Occupant, reason: str) -> RemoveContainer:
     """Return what removes a container of a node."""
     container, node = occupant.container, view.desired.node
-    return RemoveContainer(node.host, str(node), container.name, container.container_id, reason)
+    owned = container.secrets_volume
+    return RemoveContainer(node.host, str(node), container.name, container.container_id, reason, owned)

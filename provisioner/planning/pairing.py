@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provisioner.model.container import ContainerOptions
 from provisioner.model.desired import Desired, DesiredBalancer, DesiredNode
@@ -68,20 +68,24 @@ def desired_fingerprint(desired: DesiredNode, container: ObservedContainer, abse
     """
     options = desired_options(desired, container, absent)
     image_id = desired.image.image_id if isinstance(desired.image, Known) else ""
-    return fingerprint(image_id, options, () if desired.port is None else (desired.port,))
+    ports = () if desired.port is None else (desired.port,)
+    return fingerprint(image_id, options, ports, {secret.key: secret.digest for secret in desired.secrets})
 
 
 def desired_options(
     desired: DesiredNode | DesiredBalancer, container: ObservedContainer, absent: Collection[str]
 ) -> ContainerOptions:
-    """Return the effective options of a container made from what is desired."""
-    return enforceable(effective(desired.options, container.image_defaults), absent)
+    """Return the effective options of a container made from what is desired, secret variables left aside."""
+    options = enforceable(effective(desired.options, container.image_defaults), absent)
+    secret = {each.environment for each in desired.secrets} if isinstance(desired, DesiredNode) else set[str]()
+    plain = {name: value for name, value in options.environment.items() if name not in secret}
+    return replace(options, environment=plain)
 
 
 def observed_fingerprint(container: ObservedContainer, absent: Collection[str]) -> str:
     """Return the fingerprint of a container as it was seen."""
     ports = {port.container_port for port in container.ports}
-    return fingerprint(container.image_id, enforceable(container.options, absent), ports)
+    return fingerprint(container.image_id, enforceable(container.options, absent), ports, container.secrets)
 
 
 def unenforceable(observed: Observed) -> frozenset[str]:

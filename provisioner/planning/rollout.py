@@ -29,6 +29,7 @@ from provisioner.planning.node_steps import (
     remove,
     retire_steps,
     steps,
+    stray_steps,
 )
 from provisioner.planning.pairing import NodeView, Occupant, view
 from provisioner.planning.scene import Scene, applied_config
@@ -44,7 +45,9 @@ def plan(scene: Scene, release: str | None) -> Plan:
     ordered = (*image_steps(scene), *_fleet_steps(scene), *_keep(scene, release), *_record(scene, release))
     unreachable = tuple(host.name for host in scene.observed.unreachable)
     images = [node.image for node in scene.desired.nodes] + [balancer.image for balancer in scene.desired.balancers]
-    known = all(isinstance(image, Known) for image in images)
+    known = all(isinstance(image, Known) for image in images) and all(
+        secret.digest for node in scene.desired.nodes for secret in node.secrets
+    )
     losses = lost(scene.last, scene.before_last, scene.observed, scene.cached)
     kept = tuple(row for row in losses if _actionable(scene, row))
     lines = (*changes(tuple(sorted((*rows, *kept)))), *_unproven(scene, rows))
@@ -76,6 +79,7 @@ def _fleet_steps(scene: Scene) -> Iterator[Step]:
         yield from closing_steps(scene, config)
     old: Leaving = tuple((each.view, each.outgoing) for each in moves if each.outgoing is not None)
     yield from _removal((*old, *stale, *gone))
+    yield from stray_steps(scene, moves)
     yield from departure_steps(scene)
 
 
@@ -230,7 +234,7 @@ def _kind(rows: tuple[Drift, ...]) -> str:
     first = rows[0]
     if first.kind == "container" and not first.key and first.observed == "absent":
         return "add"
-    if all(row.kind == "container" and row.desired == "absent" for row in rows):
+    if all(row.kind in {"container", "volume"} and row.desired == "absent" for row in rows):
         return "remove"
     return "change"
 

@@ -12,8 +12,10 @@ from provisioner.model.image import Made
 from provisioner.model.plan import BuildImage, FetchImage, Plan, Step
 from provisioner.planning.diff import diff
 from provisioner.reconcile.carry_out import Progressed, Stop, carry_out
+from provisioner.reconcile.discreet import DiscreetSink
 from provisioner.reconcile.prepare import Prepared, known_images, look, names, plan_again
 from provisioner.reconcile.run import Run
+from provisioner.reconcile.secrets import refuse_missing
 from provisioner.reconcile.world import Intent, World
 
 FAILED, INCOMPLETE, MIXED, INTERRUPTED = 1, 4, 6, 130
@@ -31,6 +33,7 @@ class Consent:
 def apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -> Finished:
     """Bring the fleet to what is wanted and return how it ended, judged by a fresh observation."""
     began = world.clock.monotonic()
+    world = replace(world, sink=DiscreetSink(world.sink, intent.vault))
     for host in prepared.observed.unreachable:
         world.sink.emit(HostUnreachableSeen(host.name, host.reason, host.hint))
     finished = _apply(world, intent, prepared, consent)
@@ -46,6 +49,7 @@ def _apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -
     world.sink.emit(PlanMade(prepared.plan))
     if not prepared.plan.steps:
         return _unchanged(prepared)
+    refuse_missing(prepared.plan, intent.vault)
     _refuse_interruption(prepared.plan, consent)
     if not consent.approve():
         return Finished("unchanged", _on(prepared), FAILED, message="not agreed; nothing was changed")
@@ -98,7 +102,7 @@ def _run(world: World, intent: Intent, prepared: Prepared) -> Run:
         release = replace(release, created=world.clock.now())
     unchanged = prepared.last is not None and prepared.last.name == release.name
     earlier = prepared.seen.before_last if unchanged else prepared.last
-    return Run(world, intent.fleet, prepared.hosts, release, intent.inputs, earlier=earlier)
+    return Run(world, intent.fleet, prepared.hosts, release, intent.inputs, earlier=earlier, vault=intent.vault)
 
 
 def _plan_with_images(world: World, intent: Intent, prepared: Prepared, made: Mapping[str, Made]) -> Prepared:

@@ -11,6 +11,7 @@ from provisioner.model.inventory import Host
 from provisioner.model.observed import Observed
 from provisioner.model.plan import Plan
 from provisioner.model.release import Release, ReleaseContent
+from provisioner.model.secret import is_secrets_volume
 from provisioner.planning.departure import destruction
 from provisioner.reconcile.apply import FAILED, INCOMPLETE
 from provisioner.reconcile.carry_out import carry_out
@@ -30,7 +31,7 @@ class Demolition:
 
 def survey(lookout: Lookout, intent: Intent, *, data: bool) -> Demolition:
     """Return everything of the fleet that would be removed, from its hosts and those it has left."""
-    seen = look(lookout, intent)
+    seen = look(lookout, intent, secrets=False)
     return Demolition(seen.observed, seen.hosts, destruction(intent.fleet, seen.observed, data=data))
 
 
@@ -49,8 +50,9 @@ def destroy(world: World, intent: Intent, demolition: Demolition) -> Finished:
 
 
 def _judge(world: World, intent: Intent, actions: int, failure: str) -> Finished:
-    seen = look(world.lookout, intent).observed
+    seen = look(world.lookout, intent, secrets=False).observed
     left = [each.name for host in seen.hosts for each in host.containers if each.fleet == intent.fleet]
+    left += [each for host in seen.hosts for each in host.volumes if is_secrets_volume(intent.fleet, each)]
     if failure or left:
         return Finished("failed", None, FAILED, actions, message=failure or f"{left[0]} is still there")
     if seen.unreachable:

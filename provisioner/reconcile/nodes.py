@@ -19,6 +19,7 @@ from provisioner.model.plan import (
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.ports import FileContent
 from provisioner.reconcile.run import Run, known_id, states
+from provisioner.reconcile.secret_delivery import with_secrets
 
 POLL = 0.25
 LOG_LINES = 12
@@ -36,7 +37,7 @@ def start_node(action: StartNode, run: Run) -> str:
         ports=action.ports,
         labels=run.labels(action.node, action.service, action.slot),
     )
-    container_id = _create(run, action.host, request)
+    container_id = _create(run, action.host, with_secrets(request, action, run) if action.secrets else request)
     run.hands(action.host).containers.start(container_id)
     return f"slot {action.slot}"
 
@@ -181,12 +182,13 @@ def stop_container(action: StopContainer, run: Run) -> str:
 
 
 def remove_container(action: RemoveContainer, run: Run) -> str:
-    """Remove a container that the plan saw, or that this run made."""
+    """Remove a container that the plan saw, or that this run made, and the volume with its secrets."""
     container_id = action.container_id or run.created.get((action.host, action.name), "")
-    if not container_id:
-        return "it was never made"
-    run.hands(action.host).containers.remove(container_id)
-    return ""
+    if container_id:
+        run.hands(action.host).containers.remove(container_id)
+    if action.volume:
+        run.hands(action.host).containers.remove_volume(action.volume)
+    return "" if container_id else "it was never made"
 
 
 def remove_volume(action: RemoveVolume, run: Run) -> str:

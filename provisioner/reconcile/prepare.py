@@ -22,6 +22,7 @@ from provisioner.planning.rollout import plan
 from provisioner.planning.scene import Scene
 from provisioner.ports import Builder
 from provisioner.reconcile.observe import before_last, departed_hosts, observe, read_release
+from provisioner.reconcile.secrets import informed, missing, not_compared, with_secrets
 from provisioner.reconcile.world import Intent, Lookout
 from provisioner.spec.release import digest, encode_content
 
@@ -84,8 +85,19 @@ class Prepared:
         return tuple(host for host in self.observed.unreachable if host.name not in gone)
 
 
-def look(lookout: Lookout, intent: Intent) -> Seen:
-    """Observe the fleet's hosts, read its last release, then observe the hosts that have left it since."""
+def look(lookout: Lookout, intent: Intent, *, secrets: bool = True) -> Seen:
+    """Observe the fleet's hosts, read its last release, then observe the hosts that have left it since.
+
+    Secrets become digests, before anybody compares or prints them; without `secrets` nobody may do either.
+    """
+    seen = _look(lookout, intent)
+    if not secrets:
+        return seen
+    fleets = (intent.desire({}), *((seen.last.content.desired,) if seen.last else ()))
+    return replace(seen, observed=with_secrets(lookout, intent.vault, seen.observed, seen.hosts, fleets))
+
+
+def _look(lookout: Lookout, intent: Intent) -> Seen:
     observed = observe(lookout, intent.fleet, intent.hosts.values())
     last = read_release(lookout, observed, intent.hosts)
     left = [host for host in departed_hosts(last, intent.hosts, intent.inventory) if host.name not in intent.forget]
@@ -117,12 +129,12 @@ def plan_again(
     intent: Intent, seen: Seen, ids: Mapping[str, str], builder_host: str = "", made: Mapping[str, Made] | None = None
 ) -> Prepared:
     """Return the plan for image ids that are known by now; `made` is what was built for it, by tag."""
-    desired = intent.desire(ids)
+    desired = informed(intent.desire(ids), intent.vault, seen.last.content.desired if seen.last else None)
     refuse_foreign_addresses(desired, seen.observed, seen.hosts)
     release = _release(intent, desired, seen, made or {})
     scene = Scene(desired, seen.observed, intent.policy, intent.render, seen.last, intent.scope, builder_host)
     scene = replace(scene, before_last=seen.before_last, inputs=_inputs(intent, release), cached=seen.cached)
-    steps = plan(scene, release.name)
+    steps = replace(plan(scene, release.name), secrets=missing(desired, intent.vault))
     return Prepared(seen, desired, release, steps, ids, made or {})
 
 
@@ -211,12 +223,12 @@ def drift(lookout: Lookout, intent: Intent) -> DriftReport:
     last, seen = prepared.last, within(prepared.observed, intent.scope)
     rows = diff(prepared.desired, seen, last.content.desired if last else None)
     losses = (row for row in prepared.seen.losses if intent.scope is None or row.host in intent.scope)
-    rows = tuple(sorted((*rows, *losses)))
+    rows = tuple(sorted((*rows, *losses, *not_compared(prepared.desired, intent.vault, intent.scope))))
     nodes = [node for node in prepared.desired.nodes if intent.scope is None or node.node.host in intent.scope]
     summary = DriftSummary(
         hosts=len(seen.hosts) + len(seen.unreachable),
         nodes=len(nodes),
-        drifted=len({row.node for row in rows if row.node}),
+        drifted=len({row.node for row in rows if row.node and row.drift_class != "unknown"}),
         unknown=len(seen.unreachable),
     )
     return DriftReport(intent.fleet, rows, summary)

@@ -28,6 +28,7 @@ from provisioner.model.plan import Action
 from provisioner.model.release import Release
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.ports import Balancer, HostHands, Progress
+from provisioner.reconcile.vault import Vault
 from provisioner.reconcile.world import World
 
 EPOCH = "0"
@@ -52,6 +53,7 @@ class Run:
     """The images of inputs this run made, by tag."""
     keeping: Lock = field(default_factory=Lock)
     """Held while inputs are gathered: several hosts keep one image of them."""
+    vault: Vault = field(default_factory=Vault)
 
     def hands(self, host: str) -> HostHands:
         """Return what changes a host."""

@@ -24,6 +24,7 @@ from provisioner.ports import (
     ReleaseShelf,
     Shipper,
 )
+from provisioner.reconcile.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class Intent:
     `desire` gives the desired fleet for the image ids known so far; `tags` are the tags of images that are
     built, by service; `references` the names of those that are fetched; `inputs` what a tag is built from.
     `hosts` carry the fleet, `inventory` are all there are; `scope` those whose nodes may change, None for all.
-    `templates`, `sites` and `lock` are what a release keeps so that it can be made again.
+    `templates`, `sites` and `lock` are what a release keeps so that it can be made again. `vault` knows the values of
+    secrets; the desired fleet names them, and has digests only where it comes out of a release.
     """
 
     fleet: str
@@ -94,3 +96,4 @@ class Intent:
     forget: frozenset[str] = frozenset()
     author: str = ""
     commit: str = ""
+    vault: Vault = field(default_factory=Vault)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from provisioner.errors import Diagnostic
+from provisioner.model.secret import SECRETS_FOLDER
 from provisioner.spec.fields import nearest
 from provisioner.spec.tree import Items, Location, Positions, Scalar, Table
 
@@ -73,21 +74,28 @@ def _service(positions: Positions, name: str) -> Iterator[Diagnostic]:
         message = f"service '{name}' has no port, so no path can be requested"
         yield positions.at_key((*location, "healthcheck", "path"), message, "use 'test', or add 'port'")
     yield from _targets(positions, location)
+    yield from _secrets_of(positions, location)
     yield from _base_of(positions, *location)
 
 
 def _targets(positions: Positions, location: Location) -> Iterator[Diagnostic]:
     """Refuse two mounts at one path of a container."""
     seen: set[str] = set()
+    for place, target in _mount_targets(positions, location):
+        if target and target in seen:
+            yield positions.at_value(place, f"two mounts at '{target}'")
+        seen.add(target)
+
+
+def _mount_targets(positions: Positions, location: Location) -> Iterator[tuple[Location, str]]:
+    """Yield where mounts are written, each with the path it is at."""
     for key in ("volumes", "tmpfs"):
         for index in range(_count(positions, *location, key)):
             place = (*location, key, index)
             text = _text(positions, *place)
             short = (text or "").split(":")[1 if key == "volumes" else 0 :][:1]
             target = (_text(positions, *place, "target") if text is None else "".join(short)) or ""
-            if target and target.rstrip("/") in seen:
-                yield positions.at_value(place, f"two mounts at '{target}'")
-            seen.add(target.rstrip("/"))
+            yield place, target.rstrip("/")
 
 
 def _base_of(positions: Positions, *location: str) -> Iterator[Diagnostic]:
@@ -167,8 +175,48 @@ def _registry(positions: Positions) -> Iterator[Diagnostic]:
     if ("username" in keys) != ("password" in keys):
         one, other = ("username", "password") if "username" in keys else ("password", "username")
         yield positions.at_key(("registry", one), f"'{one}' needs '{other}'")
-    known, place = _keys(positions, "secrets"), ("registry", "password", "secret")
-    name = _text(positions, *place)
+    yield from _known_secret(positions, ("registry", "password", "secret"))
+
+
+def _known_secret(positions: Positions, place: Location) -> Iterator[Diagnostic]:
+    """Refuse the name of a secret that is not declared."""
+    known, name = _keys(positions, "secrets"), _text(positions, *place)
     if name is not None and name not in known:
         others = f"known secrets: {', '.join(known)}" if known else "declare it in 'secrets'"
         yield positions.at_value(place, f"there is no secret '{name}'", nearest(name, known) or others)
+
+
+def _secrets_of(positions: Positions, service: Location) -> Iterator[Diagnostic]:
+    """Refuse secrets that are not declared, that come twice, or where something else already is."""
+    plain = set(_names(positions, *service, "environment"))
+    given: set[tuple[str, str]] = set()
+    for index in range(_count(positions, *service, "secrets")):
+        place = (*service, "secrets", index)
+        short = _text(positions, *place)
+        yield from _known_secret(positions, (*place, "source") if short is None else place)
+        source = short or _text(positions, *place, "source") or ""
+        variable = _text(positions, *place, "environment") or ""
+        if variable and variable in plain:
+            yield positions.at_value(place, f"'{variable}' is set in 'environment' too", "keep one of them")
+        if ("", variable) in given if variable else (source, "") in given:
+            yield positions.at_value(place, f"'{variable or source}' is given twice", "keep one of them")
+        given.add(("", variable) if variable else (source, ""))
+    if any(source for source, _ in given):
+        yield from _folder_of_secrets(positions, service)
+
+
+def _folder_of_secrets(positions: Positions, service: Location) -> Iterator[Diagnostic]:
+    """Refuse what would hide secrets, or be hidden by them."""
+    message = f"secrets lie in {SECRETS_FOLDER}; nothing else can be there"
+    for path in _keys(positions, *service, "files"):
+        if f"{path}/".startswith(f"{SECRETS_FOLDER}/"):
+            yield positions.at_key((*service, "files", path), message)
+    for place, target in _mount_targets(positions, service):
+        if f"{target}/".startswith(f"{SECRETS_FOLDER}/"):
+            yield positions.at_value(place, message)
+
+
+def _names(positions: Positions, *location: str | int) -> tuple[str, ...]:
+    """Return the names that are set, in a mapping or in a list of `KEY=VALUE`."""
+    lines = [_text(positions, *location, index) or "" for index in range(_count(positions, *location))]
+    return (*_keys(positions, *location), *(line.partition("=")[0] for line in lines))

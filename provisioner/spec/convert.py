@@ -23,6 +23,7 @@ from provisioner.model.spec import (
     RolloutPolicy,
     Route,
     SecretSource,
+    SecretUse,
     Service,
     SuiteBase,
     Tmpfs,
@@ -101,6 +102,8 @@ def _service(name: str, text: ServiceText, source: SourceText) -> Service:
     given |= {key: tuple(given[key]) for key in ("command", "entrypoint") if key in given}
     if "files" in given:
         given["files"] = tuple(_file(path, file, source) for path, file in text.files.items())
+    if "secrets" in given:
+        given["secrets"] = tuple(SecretUse(**_given(use)) for use in text.secrets)
     if "volumes" in given:
         given["volumes"] = tuple(Volume(**_given(volume)) for volume in text.volumes)
     if "tmpfs" in given:

@@ -66,6 +66,11 @@ def volume(value: Any) -> Any:
     return {"source": _like(value, source), "target": _like(value, rest[0]), "read_only": flag}
 
 
+def secret_use(value: Any) -> Any:
+    """Open the name of a secret into a mapping."""
+    return {"source": value} if isinstance(value, Scalar) else value
+
+
 def volume_source(value: object) -> str:
     """Read the name of a volume or an absolute path of the host."""
     text = one_line(value)

@@ -121,11 +121,23 @@ Volumes = list[
 ]
 
 
+class SecretUseText(Strict):
+    """A secret of the spec that a service is given."""
+
+    source: kind.SecretReference = required("Name of an entry of 'secrets'.")
+    environment: kind.VariableName = key("Variable it is given in; where absent it is a file, /run/secrets/NAME.")
+
+
+SecretUses = list[
+    Annotated[SecretUseText, BeforeValidator(forms.secret_use, json_schema_input_type=SecretUseText | str)]
+]
+
+
 class ServiceText(Strict):
     """One kind of container."""
 
     later: ClassVar[tuple[str, ...]] = (
-        "secrets", "env_file", "logging", "ulimits", "release_command", "depends_on", "schedule", "hooks",
+        "env_file", "logging", "ulimits", "release_command", "depends_on", "schedule", "hooks",
     )  # fmt: skip
 
     hosts: kind.Line = required("Hosts it runs on, as an inventory pattern: web:&prod:!web3.")
@@ -137,6 +149,9 @@ class ServiceText(Strict):
     command: Words = key("Command and arguments; the image's own where absent.")
     entrypoint: Words = key("Program the command is handed to; the image's own where absent.")
     environment: Environment = key("Environment variables, as a mapping or a list of KEY=VALUE.")
+    secrets: SecretUses = key(
+        "Secrets it is given, as NAME (a file below /run/secrets) or with source and environment."
+    )
     files: dict[kind.FilePath, FileText] = key("Files of the container by absolute path, equal on all peers.")
     volumes: Volumes = key("Volumes, as NAME:/path[:ro] or with source, target and read_only.")
     tmpfs: TmpfsLines = key("File systems in memory, as /path[:options].")

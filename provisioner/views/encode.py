@@ -21,6 +21,7 @@ from provisioner.model.event import (
 from provisioner.model.image import Known, ToBuild, ToFetch
 from provisioner.model.observed import Unreachable
 from provisioner.model.plan import Action, Plan
+from provisioner.model.secret import DesiredSecret
 from provisioner.model.status import FleetStatus
 from provisioner.views.plan import counts
 
@@ -66,6 +67,7 @@ def plan_object(plan: Plan, unreachable: Sequence[Unreachable] = ()) -> Json:
             for number, step in enumerate(plan.steps, 1)
         ],
         "changes": [_plain(change) for change in plan.changes],
+        "missing_secrets": [_plain(each) for each in plan.secrets],
         "unreachable": [
             {"host": name, "reason": why[name].reason if name in why else ""}
             for name in dict.fromkeys((*plan.unreachable, *why))
@@ -138,6 +140,8 @@ def _plain(value: object) -> object:
             return {"reference": value.tag, "image_id": None}
         case ToFetch():
             return {"reference": value.reference, "image_id": None}
+        case DesiredSecret():
+            return {"name": value.name, "environment": value.environment}
         case tuple():
             return [_plain(item) for item in value]
         case float():

@@ -37,6 +37,7 @@ def plan_page(
         yield from _steps(plan.steps, marks, every_step=every_step)
         yield from _interruptions(plan, marks)
     yield from _unreachable(plan, marks, unreachable)
+    yield from _missing(plan, marks)
     yield Text(summary(plan), style="strong")
 
 
@@ -103,6 +104,14 @@ def _interruptions(plan: Plan, marks: Marks) -> Iterator[RenderableType]:
     for who in dict.fromkeys(plan.interrupts):
         yield hanging(Text(f"{marks.warn} ", style="warn"), Text(f"interrupts {who}", style="warn"))
     if plan.interrupts:
+        yield ""
+
+
+def _missing(plan: Plan, marks: Marks) -> Iterator[RenderableType]:
+    for each in plan.secrets:
+        text = f"secret {each.secret}: {clean(each.reason)}; no container that needs it can be created from here"
+        yield hanging(Text(f"{marks.warn} ", style="warn"), Text(text, style="warn"))
+    if plan.secrets:
         yield ""
 
 

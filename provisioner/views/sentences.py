@@ -40,7 +40,7 @@ def sentence(action: Action) -> str:
         case HoldSlot() | EnterRotation() | DrainSlot() | RestSlot() | AwaitHealthy():
             return _slot(action)
         case StartNode():
-            return f"start {action.node} in slot {action.slot}"
+            return f"start {action.node} in slot {action.slot}{' with its secrets' if action.secrets else ''}"
         case AwaitRunning():
             return f"wait until {action.node} runs steadily"
         case ReviveContainer():

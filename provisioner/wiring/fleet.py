@@ -18,7 +18,7 @@ from provisioner.model.inventory import Inventory
 from provisioner.model.lock import Lock
 from provisioner.model.placement import Placement
 from provisioner.model.release import NamedTemplate
-from provisioner.model.spec import LOAD_BALANCER, FleetSpec, FromImage, FromTemplate, ImageSource
+from provisioner.model.spec import LOAD_BALANCER, FleetSpec, FromImage, FromTemplate, ImageSource, SecretSource
 from provisioner.planning.content import sites
 from provisioner.planning.desire import ImageIndex, RenderBalancer, balancer_config, desire
 from provisioner.planning.lock import asked_names, pins_for, refuse_unlocked
@@ -31,6 +31,7 @@ from provisioner.spec.inventory import read_inventory
 from provisioner.spec.patterns import select
 from provisioner.spec.place import place
 from provisioner.spec.read import read_fleet
+from provisioner.wiring.secrets import open_vault
 
 if TYPE_CHECKING:
     pass
@@ -120,6 +121,13 @@ def fleet_name(settings: Settings) -> str:
     return read_fleet(sources.read_source(settings.file), settings.environment).spec.name
 
 
+def declared_secrets(settings: Settings) -> Mapping[str, SecretSource]:
+    """Return where the spec says that secrets are, nothing where there is no spec."""
+    if not settings.file.exists():
+        return {}
+    return read_fleet(sources.read_source(settings.file), settings.environment).spec.secrets
+
+
 def intend(settings: Settings, declared: Declared, forget: frozenset[str] = frozenset()) -> Intent:
     """Render everything and return what the user wants, before anything was observed. Raise InvalidInput."""
     spec, placement = declared.spec, declared.placement
@@ -145,6 +153,7 @@ def intend(settings: Settings, declared: Declared, forget: frozenset[str] = froz
         forget=forget,
         author=git.author(settings.environment),
         commit=git.commit(settings.file.absolute().parent),
+        vault=open_vault(spec.secrets, settings.environment, settings.file.absolute().parent),
     )
 
 

@@ -29,8 +29,9 @@ from provisioner.spec.place import place
 from provisioner.spec.source import SourceText
 from provisioner.spec.tree import Positions
 from provisioner.spec.yaml_reader import read_document
-from provisioner.wiring.fleet import Declared, Settings, fleet_name, read_fleet_inventory
+from provisioner.wiring.fleet import Declared, Settings, declared_secrets, fleet_name, read_fleet_inventory
 from provisioner.wiring.parts import open_bundles, open_lookout, open_world
+from provisioner.wiring.secrets import open_vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def intend_again(settings: Settings, start: Ground, rebuilt: Rebuilt) -> Intent:
     placement = place(spec, inventory, _nowhere(release.name))
     render = _renderer({each.name: each.text for each in content.templates})
     desired = rehomed(content, spec, placement, render)
+    sources = declared_secrets(settings) if any(node.secrets for node in desired.nodes) else {}
     return Intent(
         fleet=spec.name,
         hosts=placement.hosts,
@@ -106,6 +108,7 @@ def intend_again(settings: Settings, start: Ground, rebuilt: Rebuilt) -> Intent:
         inventory=inventory.hosts,
         author=git.author(settings.environment),
         commit=release.commit,
+        vault=open_vault(sources, settings.environment, settings.file.absolute().parent),
     )
 
 

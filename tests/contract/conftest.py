@@ -35,14 +35,21 @@ class Bench:
         """Return a container name of this test alone."""
         return f"{FLEET}-test-{self.number}{suffix}"
 
-    def request(self, name: str = "", *, ports: tuple[PublishedPort, ...] = (), **options: Any) -> ContainerRequest:
+    def request(
+        self,
+        name: str = "",
+        *,
+        ports: tuple[PublishedPort, ...] = (),
+        own_mounts: tuple[Mount, ...] = (),
+        **options: Any,
+    ) -> ContainerRequest:
         """Ask for a container that sleeps."""
         options.setdefault("command", ("sleep", "600"))
         options.setdefault("stop_timeout", 1)
         mounts: tuple[Mount, ...] = options.get("mounts", ())
-        self.volumes += [mount.source for mount in mounts]
-        wanted = ContainerOptions(**options)
-        return ContainerRequest(name or self.name(), self.image, wanted, "bench", ports, {FLEET_LABEL: FLEET})
+        self.volumes += [mount.source for mount in (*mounts, *own_mounts)]
+        wanted, labels = ContainerOptions(**options), {FLEET_LABEL: FLEET}
+        return ContainerRequest(name or self.name(), self.image, wanted, "bench", ports, labels, own_mounts=own_mounts)
 
     def create(self, request: ContainerRequest | None = None) -> str:
         """Create a container and note it for removal."""

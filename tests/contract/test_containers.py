@@ -143,3 +143,19 @@ def test_a_volume_in_use_is_not_removed(bench: Bench, refused_status: Refused) -
     bench.hands.containers.remove_volume("contract_used")
     bench.hands.containers.remove_volume("contract_used")
     assert "contract_used" not in bench.hands.reader.observe("contract").volumes
+
+
+def test_a_volume_is_filled_through_a_container_that_never_starts(bench: Bench, refused_status: Refused) -> None:
+    """What is put into a volume mounted to be written is there, with owner and mode, where it is mounted to be read."""
+    volume, where = "contract.test-1.a.secrets", "/run/secrets"
+    filler = bench.create(bench.request(bench.name("-filler"), own_mounts=(Mount("volume", volume, where),)))
+    bench.hands.shell.put(filler, where, (FileContent("KEY", b"value", 0o400, 10001),))
+    bench.hands.containers.remove(filler)
+    mounts = (Mount("volume", volume, where, read_only=True),)
+    node = bench.running(bench.request(user="10001:10001", read_only=True, own_mounts=mounts))
+    found = seen(bench, node)
+    assert (found.running, found.options.mounts) == (True, mounts)
+    assert bench.hands.reader.file(node, f"{where}/KEY") == b"value"
+    assert bench.hands.reader.file(node, f"{where}/OTHER") is None
+    assert refused_status(lambda: bench.hands.shell.put(node, where, (FileContent("KEY", b"other"),))) >= 400
+    assert volume in bench.hands.reader.observe("contract").volumes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,15 @@ from provisioner.model.plan import (
     BuildImage,
     Change,
     EnterRotation,
+    MissingSecret,
     Plan,
     RecordRelease,
+    RemoveContainer,
     ShipImage,
     StartNode,
     Step,
 )
+from provisioner.model.secret import DesiredSecret
 from provisioner.model.status import BalancerStatus, FleetStatus, HostStatus, NodeStatus
 from provisioner.views.choose import choose_view
 from provisioner.views.settings import Settings
@@ -95,6 +99,19 @@ def first_plan() -> Plan:
     steps.append(Step("record the release", tuple(RecordRelease(host) for host in hosts)))
     changes = tuple(Change(host, f"{host}/web-1", "add", ("container: absent -> present (pending)",)) for host in hosts)
     return Plan("shop", tuple(steps), changes)
+
+
+def secret_plan() -> Plan:
+    """Return a plan that starts a node with secrets, one of which has no value here."""
+    secrets = (DesiredSecret("API_KEY", "", "5" * 64), DesiredSecret("TOKEN", "APP_TOKEN", "6" * 64))
+    node = "web1/web-1"
+    change = Change("web1", node, "change", ("secret API_KEY: changed -> *** (pending)",))
+    started = Step(f"{node}: start", (replace(start(node), secrets=secrets),))
+    removed = Step(
+        "remove old containers", (RemoveContainer("web1", node, "shop.web-1.a", "1", "", "shop.web-1.a.secrets"),)
+    )
+    missing = (MissingSecret("TOKEN", "the variable TOKEN is not set"),)
+    return Plan("shop", (started, removed), (change,), "r13-0a1b2c3d4e5f", secrets=missing)
 
 
 def changing_plan() -> Plan:

@@ -31,6 +31,7 @@ from tests.views.conftest import (
     Show,
     changing_plan,
     first_plan,
+    secret_plan,
     start,
     status_sample,
 )
@@ -92,6 +93,7 @@ PAGES: dict[str, Show] = {
     "plan-changes": lambda view: view.plan(changing_plan()),
     "plan-nothing": lambda view: view.plan(Plan("shop", release=RELEASE)),
     "plan-nothing-seen": lambda view: view.plan(Plan("shop", release=RELEASE, unreachable=("web2",))),
+    "plan-secrets": lambda view: view.plan(secret_plan()),
     "plan-lost": lambda view: view.plan(first_plan(), (Unreachable("db1", "connection refused", "start sshd"),)),
     "status-uniform": lambda view: view.status(status_sample(uniform=True)),
     "status-mixed": lambda view: view.status(status_sample(uniform=False)),

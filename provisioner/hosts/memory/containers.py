@@ -71,14 +71,14 @@ class MemoryContainers:
         """Remove a volume; one that is gone already is removed, one that a container mounts is not."""
         machine = self._machine
         with machine.line.effect(f"remove volume {name}"), machine.lock:
-            mounts = (mount for held in machine.containers.values() for mount in held.request.options.mounts)
+            mounts = (mount for held in machine.containers.values() for mount in held.mounts)
             if any(mount.source == name for mount in mounts):
                 raise self._refuse(f"volume {name} is in use", 409)
             machine.volumes.pop(name, None)
 
     def _create_volumes(self, request: ContainerRequest) -> None:
         labels = {key: value for key, value in request.labels.items() if key == FLEET_LABEL}
-        for mount in request.options.mounts:
+        for mount in (*request.options.mounts, *request.own_mounts):
             self._machine.volumes.setdefault(mount.source, HeldVolume(mount.source, labels))
 
     def _refuse_taken_ports(self, held: HeldContainer) -> None:

@@ -44,6 +44,12 @@ class HeldContainer:
         """Return its name."""
         return self.request.name
 
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """Return all that is mounted, its own volumes too, by target."""
+        every = (*self.request.options.mounts, *self.request.own_mounts)
+        return tuple(sorted(every, key=lambda mount: mount.target))
+
     def life(self, at: float) -> Life:
         """Return how its program stands, whatever was ordered."""
         return self.tenures[-1].life(at) if self.tenures else Life("exited", 0, 0.0)
@@ -152,7 +158,7 @@ def clash(one: PublishedPort, other: PublishedPort) -> bool:
 
 def mount_of(held: HeldContainer, path: str) -> Mount | None:
     """Return the mount of a container that a path lies in."""
-    within = [mount for mount in held.request.options.mounts if f"{path}/".startswith(f"{mount.target.rstrip('/')}/")]
+    within = [mount for mount in held.mounts if f"{path}/".startswith(f"{mount.target.rstrip('/')}/")]
     return max(within, key=lambda mount: len(mount.target), default=None)
 
 

@@ -121,7 +121,7 @@ def seen(machine: Machine, held: HeldContainer) -> ObservedContainer:
         container_id=held.container_id,
         name=held.name,
         image_id=held.request.image_id,
-        options=replace(effective(held.request.options, held.defaults), restart=held.restart),
+        options=replace(effective(held.request.options, held.defaults), restart=held.restart, mounts=held.mounts),
         state=state,
         image_defaults=held.defaults,
         labels=dict(held.request.labels),

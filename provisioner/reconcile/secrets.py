@@ -1,0 +1,163 @@
+"""What nodes have of their secrets and what they should have, by digest alone; what is missing stops a run early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from provisioner.errors import EngineRefused, HostError, SecretMissing
+from provisioner.model.container import Mount
+from provisioner.model.desired import Desired
+from provisioner.model.drift import Drift
+from provisioner.model.inventory import Host
+from provisioner.model.observed import Observed, ObservedContainer, ObservedHost, Unreachable
+from provisioner.model.placement import SLOTS, container_name
+from provisioner.model.plan import MissingSecret, Plan, StartNode
+from provisioner.model.secret import MASKED, SECRETS_FOLDER, UNREADABLE, DesiredSecret, Secret, secrets_volume
+from provisioner.ports import HostReader
+from provisioner.reconcile.vault import Vault
+from provisioner.reconcile.world import Lookout
+
+Uses = Mapping[str, tuple[DesiredSecret, ...]]
+"""What containers are, or were, given: by the name of the container."""
+
+
+def informed(desired: Desired, vault: Vault, applied: Desired | None) -> Desired:
+    """Return a fleet with the digests of its secrets, as far as anybody knows them.
+
+    Where this machine has no value it is the digest that the last release recorded: what runs is then still compared
+    with that, and nothing can be created with it. What came with a digest, as out of a release, keeps it.
+    """
+    if not any(node.secrets for node in desired.nodes):
+        return desired
+    recorded = {each.name: each.digest for node in (applied.nodes if applied else ()) for each in node.secrets}
+
+    def filled(secret: DesiredSecret) -> DesiredSecret:
+        if secret.digest:
+            return secret
+        if vault.missing(secret.name):
+            return replace(secret, digest=recorded.get(secret.name, ""))
+        return replace(secret, digest=vault.digest(desired.fleet, secret.name, vault.value(secret.name)))
+
+    nodes = tuple(replace(node, secrets=tuple(filled(each) for each in node.secrets)) for node in desired.nodes)
+    return replace(desired, nodes=nodes)
+
+
+def missing(desired: Desired, vault: Vault) -> tuple[MissingSecret, ...]:
+    """Return the secrets of a fleet that no container could be created with from this machine, each with the reason."""
+    found: dict[str, MissingSecret] = {}
+    for secret in (each for node in desired.nodes for each in node.secrets):
+        try:
+            vault.matching(desired.fleet, secret)
+        except SecretMissing as error:
+            found[secret.name] = MissingSecret(secret.name, error.reason)
+    return tuple(found[name] for name in sorted(found))
+
+
+def refuse_missing(plan: Plan, vault: Vault) -> None:
+    """Raise SecretMissing where a plan creates a container with a secret whose value is not here, or is another."""
+    for action in (action for step in plan.steps for action in step.actions):
+        for secret in action.secrets if isinstance(action, StartNode) else ():
+            vault.matching(plan.fleet, secret)
+
+
+def not_compared(desired: Desired, vault: Vault, scope: frozenset[str] | None) -> Iterator[Drift]:
+    """Yield, for every node, the secrets whose declared value nobody can compare here."""
+    for node in desired.nodes:
+        for secret in node.secrets if scope is None or node.node.host in scope else ():
+            reason = vault.missing(secret.name)
+            if reason is not None:
+                told = f"unknown here: {reason.reason}"
+                yield Drift(node.node.host, str(node.node), "secret", secret.key, told, MASKED, "unknown")
+
+
+def with_secrets(
+    lookout: Lookout, vault: Vault, observed: Observed, hosts: Mapping[str, Host], fleets: Iterable[Desired]
+) -> Observed:
+    """Return what was seen with digests in place of secrets: those in variables taken out, those in files read.
+
+    `fleets` say what containers are given. A host on which a running node's secrets cannot be read is not observed.
+    """
+    wanted = tuple(fleets)
+    glance = _Glance(lookout, vault, hosts, wanted[0].fleet if wanted else "", _uses(wanted))
+    with ThreadPoolExecutor(max(1, min(lookout.forks, len(observed.hosts)))) as pool:
+        seen = tuple(pool.map(glance.at, observed.hosts))
+    lost = tuple(host for host in seen if isinstance(host, Unreachable))
+    return Observed(
+        tuple(host for host in seen if isinstance(host, ObservedHost)),
+        (*observed.unreachable, *lost),
+    )
+
+
+def _uses(fleets: Iterable[Desired]) -> Uses:
+    found: dict[str, dict[str, DesiredSecret]] = {}
+    for desired in fleets:
+        for node in (each for each in desired.nodes if each.secrets):
+            for slot in SLOTS:
+                name = container_name(desired.fleet, node.node.service, node.node.index, slot)
+                found.setdefault(name, {}).update({secret.key: secret for secret in node.secrets})
+    return {name: tuple(secrets.values()) for name, secrets in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """One look at what containers have of their secrets; values are digested at once and kept nowhere else."""
+
+    lookout: Lookout
+    vault: Vault
+    hosts: Mapping[str, Host]
+    fleet: str
+    uses: Uses
+
+    def at(self, host: ObservedHost) -> ObservedHost | Unreachable:
+        """Return a host with the digests of what its containers have."""
+        try:
+            containers = tuple(self._container(host.name, each) for each in host.containers)
+        except HostError as error:
+            return Unreachable(host.name, error.reason, error.hint)
+        return replace(host, containers=containers)
+
+    def _container(self, host: str, container: ObservedContainer) -> ObservedContainer:
+        own = own_mount(container)
+        uses = self.uses.get(container.name, ())
+        seen = replace(container, secrets_volume=own.source if own else "")
+        if not uses:
+            return seen
+        files = [use for use in uses if not use.environment]
+        variables = {use.environment: use for use in uses if use.environment}
+        found = self._files(host, seen, files) if own and own.target == SECRETS_FOLDER and files else {}
+        for name, use in variables.items():
+            if name in container.options.environment:
+                found[use.key] = self._digest(use, Secret(container.options.environment[name]))
+        plain = {name: text for name, text in container.options.environment.items() if name not in variables}
+        delivered = own is not None and own.read_only and any(use.key in found for use in files)
+        mounts = tuple(mount for mount in container.options.mounts if not (delivered and mount == own))
+        return replace(seen, options=replace(seen.options, environment=plain, mounts=mounts), secrets=found)
+
+    def _files(self, host: str, container: ObservedContainer, uses: Iterable[DesiredSecret]) -> dict[str, str]:
+        reader = self.lookout.readers.reader(self.hosts[host])
+        read = {use.key: self._file(reader, container, use) for use in uses}
+        return {key: digest for key, digest in read.items() if digest}
+
+    def _file(self, reader: HostReader, container: ObservedContainer, use: DesiredSecret) -> str:
+        try:
+            content = reader.file(container.container_id, f"{SECRETS_FOLDER}/{use.name}")
+        except EngineRefused as error:
+            if not container.running:
+                return UNREADABLE
+            raise EngineRefused(
+                error.host,
+                f"the secrets of {container.name} cannot be read: {error.reason}",
+                hint="remove that container by hand if this stays so, and apply again",
+            ) from error
+        return "" if content is None else self._digest(use, Secret(content.decode(errors="surrogateescape")))
+
+    def _digest(self, use: DesiredSecret, value: Secret) -> str:
+        return self.vault.digest(self.fleet, use.name, value)
+
+
+def own_mount(container: ObservedContainer) -> Mount | None:
+    """Return the mount of the volume that is a container's own, None where it has none."""
+    volume = secrets_volume(container.name)
+    return next((each for each in container.options.mounts if (each.kind, each.source) == ("volume", volume)), None)
