@@ -11,6 +11,7 @@
     │   ├── ShippingFailed           an image did not arrive, or arrived as another one
     │   ├── NoRoom                   the host has less room on its disk than what is to be brought there takes
     │   ├── BalancerRefused          the load balancer did not accept a file or a command
+    │   ├── CapacityLow              too few nodes would stay in rotation
     │   └── NodeUnhealthy            a node did not pass its gate; carries its last log lines
     ├── BuildFailed                  an image could not be built; carries the instruction and its output
     ├── SecretMissing                a secret has no value here, or another; names the secret, never the value
@@ -20,6 +21,9 @@
     ├── ImageDiffers                 an image that was built again is another one; names layer and path
     ├── ArchiveBroken                an image archive is cut short, or holds other bytes than it names
     ├── StorageFailed                this machine's disk did not take or give a file
+    ├── GivenUp                      an action was ended because the rollout it belongs to had failed elsewhere
+    ├── RolloutStalled               no node succeeded within the rollout's progress deadline
+    ├── ReleaseCommandFailed         a release command ended otherwise than well; carries its last lines
     ├── PlanStale                    the fleet moved on after the plan was made
     ├── InterruptionRefused          a step would interrupt clients and nobody allowed it
     ├── Interrupted                  exit 130: a person stopped the command at once
@@ -177,12 +181,32 @@ class BalancerRefused(HostError):
     """The load balancer did not accept a file or a command, or did not reach the state that was asked for."""
 
 
+class CapacityLow(HostError):
+    """Too few nodes of a service would stay in a balancer's rotation if more left it."""
+
+
 class NodeUnhealthy(HostError):
     """A node did not pass its gate; `node` names it, `log` holds the last lines it wrote."""
 
     def __init__(self, host: str, message: str, *, node: str, log: tuple[str, ...] = (), hint: str = "") -> None:
         super().__init__(host, message, hint=hint)
         self.node = node
+        self.log = log
+
+
+class GivenUp(ProvisionerError):
+    """An action was ended before its time because the rollout had failed elsewhere."""
+
+
+class RolloutStalled(ProvisionerError):
+    """No node succeeded within the rollout's progress deadline."""
+
+
+class ReleaseCommandFailed(ProvisionerError):
+    """A release command did not end, or not well; `log` holds the last lines it wrote."""
+
+    def __init__(self, message: str, *, log: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
         self.log = log
 
 

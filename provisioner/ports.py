@@ -80,8 +80,8 @@ class Containers(Protocol):
     def create(self, request: ContainerRequest) -> str:
         """Create a container and its named volumes; return its id."""
 
-    def start(self, container_id: str) -> None:
-        """Start it, or unpause it where it is paused."""
+    def start(self, container_id: str, restart: str = "") -> None:
+        """Start it, or unpause it where it is paused; give it a restart policy first where one is named."""
 
     def stop(self, container_id: str, timeout: int) -> None:
         """Set its restart policy to `no`, send its stop signal, kill it after `timeout` seconds."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from provisioner.balancers.memory import MemoryBalancers
 from provisioner.errors import EngineRefused, SecretMissing
@@ -112,12 +113,17 @@ class Simulation:
             inputs={each.tag: each for each in inputs.values()},
             inventory=self.inventory,
             vault=Vault(self._secret, _cheap_digest),
+            commands={each.name: each.release_command for each in spec.services.values() if each.release_command},
         )
 
     def _secret(self, name: str) -> Secret:
         if name not in self.values:
             raise SecretMissing(name, f"the variable {name} is not set")
         return Secret(self.values[name])
+
+    def rolling(self, spec: FleetSpec, **policy: Any) -> FleetSpec:
+        """Return a spec with other words about its rollout."""
+        return replace(spec, rollout=replace(spec.rollout, **policy))
 
     def writes(self) -> list[str]:
         """Return what was done to any host since it was last forgotten."""

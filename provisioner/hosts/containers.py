@@ -48,9 +48,11 @@ class EngineContainers:
             made = client.create_container_from_config(body, request.name)  # type: ignore[no-untyped-call]  # its stub
             return str(made["Id"])
 
-    def start(self, container_id: str) -> None:
-        """Start it, or unpause it where it is paused."""
+    def start(self, container_id: str, restart: str = "") -> None:
+        """Start it, or unpause it where it is paused; give it a restart policy first where one is named."""
         with self._engine.client(patient=True) as client:
+            if restart:
+                client.update_container(container_id, restart_policy=_restart(restart))  # type: ignore[arg-type]  # a mapping will do
             if client.inspect_container(container_id)["State"].get("Paused"):
                 client.unpause(container_id)
             else:

@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioner.model.container import FLEET_LABEL, KIND_LABEL, EngineHealthTest
 from provisioner.model.image import ImageDefaults, ImageFacts
-from provisioner.model.observed import ObservedRelease
+from provisioner.model.observed import ObservedRelease, release_outcome
 
 Answer = Mapping[str, Any]
 """A JSON object as an engine gives it."""
@@ -88,6 +88,7 @@ def read_releases(images: Iterable[ImageFacts], fleet: str) -> tuple[ObservedRel
             created=image.labels.get("provisioner.created", ""),
             author=image.labels.get("provisioner.author", ""),
             commit=image.labels.get("provisioner.commit", ""),
+            outcome=release_outcome(image.labels),
         )
         for image in images
         if image.labels.get(KIND_LABEL) == RELEASE_KIND and image.labels.get(FLEET_LABEL) == fleet

@@ -162,7 +162,7 @@ class MemoryContainers:
         self.names.add(request.name)
         return request.name
 
-    def start(self, container_id: str) -> None:
+    def start(self, container_id: str, restart: str = "") -> None:
         """Do nothing."""
 
     def stop(self, container_id: str, timeout: int) -> None:

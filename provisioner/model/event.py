@@ -74,6 +74,15 @@ class SpaceFreed:
 
 
 @dataclass(frozen=True, slots=True)
+class RolledBack:
+    """A rollout failed, and every host was observed on the release before it."""
+
+    release: str
+    failed: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The end of a run: its outcome, the release the fleet is on, the exit code, and what is left to say."""
 
@@ -93,5 +102,6 @@ Event = (
     | ActionFailed
     | HostUnreachableSeen
     | SpaceFreed
+    | RolledBack
     | Finished
 )

@@ -9,6 +9,7 @@ from typing import Literal
 from provisioner.model.balancer import ServerState
 from provisioner.model.container import (
     FLEET_LABEL,
+    OUTCOME_LABEL,
     RELEASE_LABEL,
     ContainerOptions,
     PublishedPort,
@@ -18,6 +19,9 @@ from provisioner.model.image import ImageDefaults, ImageFacts
 ContainerState = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 ALIVE: frozenset[ContainerState] = frozenset({"running", "paused", "restarting"})
 """The states in which a container has, or is about to have, a process."""
+
+ReleaseOutcome = Literal["complete", "rolled_back", "halted"]
+"""How the rollout of a release ended; whatever else a label says counts as halted."""
 
 HealthState = Literal["none", "starting", "healthy", "unhealthy"]
 
@@ -65,6 +69,12 @@ class ObservedContainer:
         return self.labels.get(RELEASE_LABEL, "")
 
 
+def release_outcome(labels: Mapping[str, str]) -> ReleaseOutcome:
+    """Return how a release's rollout ended, as its labels claim; before they said so, only complete ones were kept."""
+    said = labels.get(OUTCOME_LABEL, "complete")
+    return "complete" if said == "complete" else "rolled_back" if said == "rolled_back" else "halted"
+
+
 @dataclass(frozen=True, slots=True)
 class ObservedRelease:
     """A release image on a host: its engine id and what its labels claim."""
@@ -76,6 +86,12 @@ class ObservedRelease:
     created: str = ""
     author: str = ""
     commit: str = ""
+    outcome: ReleaseOutcome = "complete"
+
+    @property
+    def stable(self) -> bool:
+        """Tell whether its rollout ended well: the fleet is on the newest such release."""
+        return self.outcome == "complete"
 
     @property
     def name(self) -> str:

@@ -59,6 +59,11 @@ def container_name(fleet: str, service: str, index: int, slot: Slot) -> str:
     return f"{fleet}.{service}-{index}.{slot}"
 
 
+def server_place(name: str) -> str:
+    """Return what all servers of one node have in common, of whatever slot and release: `web1.1`."""
+    return name.removesuffix(".next").rpartition(".")[0]
+
+
 def server_name(node: Node, slot: Slot) -> str:
     """Return the balancer's name for a slot, unique within the service's backend."""
     return f"{node.host}.{node.index}.{slot}"

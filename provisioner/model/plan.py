@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from provisioner.model.balancer import Check
+from provisioner.model.balancer import FULL_SHARE, Check
 from provisioner.model.container import ContainerOptions, PublishedPort
 from provisioner.model.image import ImageTarget
 from provisioner.model.placement import Slot
@@ -58,13 +58,17 @@ class StartBalancer:
 
 @dataclass(frozen=True, slots=True)
 class ReviveContainer:
-    """Start or unpause a container that is as it should be, but does not run."""
+    """Start or unpause a container that is as it should be, but does not run.
+
+    `restart` is the restart policy it gets back, empty where it still has it.
+    """
 
     host: str
     node: str
     name: str
     container_id: str
     reason: str = ""
+    restart: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,7 @@ class AwaitRunning:
 
 @dataclass(frozen=True, slots=True)
 class EnterRotation:
-    """Let the balancer send requests to a slot, and see it up."""
+    """Let the balancer send requests to a slot, and see it up; `share` is in per cent of what a peer gets."""
 
     host: str
     node: str
@@ -151,6 +155,7 @@ class EnterRotation:
     backend: str
     servers: tuple[str, ...]
     reason: str = ""
+    share: int = FULL_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +247,54 @@ class RecordRelease:
     release: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RunReleaseCommand:
+    """Run a service's release command to its end, in a container of the new image that is removed afterwards."""
+
+    host: str
+    service: str
+    name: str
+    image: ImageTarget
+    options: ContainerOptions
+    deadline: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSlot:
+    """Judge a fresh slot by real requests until so many seconds have passed since it entered rotation.
+
+    The judging begins when the slot enters, and goes on beside the steps between. A slot without servers (a worker) is
+    judged by its container alone; `name` is that container, on `node_host`.
+    """
+
+    host: str
+    node: str
+    slot: Slot
+    backend: str
+    servers: tuple[str, ...]
+    name: str
+    node_host: str
+    seconds: float
+    share: int = FULL_SHARE
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmCapacity:
+    """See that at least `floor` nodes stay in rotation at a balancer when some servers leave it.
+
+    `nodes` are the nodes of the servers that leave, in the same order.
+    """
+
+    host: str
+    backend: str
+    leaving: tuple[str, ...]
+    nodes: tuple[str, ...]
+    floor: int
+    reason: str = ""
+
+
 Action = (
     BuildImage
     | FetchImage
@@ -262,6 +315,9 @@ Action = (
     | RemoveImage
     | RecordInputs
     | RecordRelease
+    | RunReleaseCommand
+    | WatchSlot
+    | ConfirmCapacity
 )
 
 

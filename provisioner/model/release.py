@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from provisioner.model.desired import Desired
 from provisioner.model.image import BuildInputs, RenderedFile
 from provisioner.model.lock import Lock
-from provisioner.model.observed import HostRoute
+from provisioner.model.observed import HostRoute, ReleaseOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Release:
     """A release with what stands beside its content: number, time (RFC 3339), author, commit, routes.
 
     `departed` are hosts that carried this fleet before and were not yet seen clean; `inputs` is the id of the image
-    that holds the files of its builds, empty where it needs none.
+    that holds the files of its builds, empty where it needs none; `outcome` is how its rollout ended.
     """
 
     number: int
@@ -69,6 +69,7 @@ class Release:
     routes: tuple[HostRoute, ...] = ()
     departed: tuple[HostRoute, ...] = ()
     inputs: str = ""
+    outcome: ReleaseOutcome = "complete"
 
     @property
     def name(self) -> str:
@@ -93,7 +94,10 @@ class ReleaseChange:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A release in the history of its fleet: what changed against the one before, and the hosts it lies on."""
+    """A release in the history of its fleet: what changed against the stable one before, and the hosts it lies on.
+
+    A `stable` one went through its whole rollout: it is what `rollback` goes back to.
+    """
 
     name: str
     number: int
@@ -103,6 +107,8 @@ class Chapter:
     commit: str
     changed: str
     hosts: tuple[str, ...]
+    outcome: ReleaseOutcome = "complete"
+    stable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,10 @@ class SecretUse:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A kind of container. `replicas` is per host; `stop_grace_period` is seconds; a worker has no port."""
+    """A kind of container. `replicas` is per host; `stop_grace_period` is seconds; a worker has no port.
+
+    `release_command` runs once in the new image before the first node changes.
+    """
 
     name: str
     hosts: str
@@ -141,6 +144,7 @@ class Service:
     restart: str = "unless-stopped"
     stop_signal: str | None = None
     stop_grace_period: float = 10.0
+    release_command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,14 +215,22 @@ class Registry:
 class RolloutPolicy:
     """How a change moves through the fleet. Times are seconds.
 
-    `parallelism` is a number of nodes, or a share of them as text (`25%`); `retain` is how many releases `prune` keeps.
+    `parallelism`, `canary` and `max_failures` are numbers of nodes, or shares of them as text (`25%`); no canary is 0.
+    `progress_deadline` counts since a node succeeded last; `retain` is how many releases `prune` keeps.
     """
 
     parallelism: int | str = 1
-    order: Literal["start-first"] = "start-first"
+    order: Literal["start-first", "stop-first"] = "start-first"
+    canary: int | str = 1
+    canary_soak: float = 10.0
     min_healthy_time: float = 5.0
     healthy_deadline: float = 120.0
+    progress_deadline: float = 600.0
     drain_timeout: float = 30.0
+    monitor: float = 15.0
+    max_failures: int | str = 0
+    on_failure: Literal["rollback", "pause", "abort"] = "rollback"
+    on_unreachable: Literal["pause", "rollback"] = "pause"
     retain: int = 5
 
 

@@ -36,6 +36,11 @@ def recorded(observed: Observed) -> tuple[ObservedRelease, ...]:
     return tuple(found[key] for key in sorted(found, reverse=True))
 
 
+def stable(observed: Observed) -> tuple[ObservedRelease, ...]:
+    """Return every release whose rollout ended well, newest first: the fleet is on the first of them."""
+    return tuple(release for release in recorded(observed) if release.stable)
+
+
 def named(text: str, releases: Iterable[ObservedRelease]) -> ObservedRelease:
     """Return the release that is meant by `r12`, `12`, `r12-9f3c…` or the beginning of its digest.
 
@@ -49,6 +54,8 @@ def named(text: str, releases: Iterable[ObservedRelease]) -> ObservedRelease:
     by_number = [each for each in meant if (match := _NUMBER.fullmatch(text)) and int(match[1]) == each.number]
     if len(by_number) == 1:
         return by_number[0]
+    if meant and len({each.digest for each in meant}) == 1 and not by_number:
+        return max(meant, key=lambda each: (each.stable, each.number))
     candidates = ", ".join(each.name for each in meant or known) or "there is none"
     fault = f"'{text}' means more than one release" if meant else f"there is no release '{text}'"
     raise UsageError(fault, hint=f"{'they are' if meant else 'known are'}: {candidates}" if known else candidates)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-from provisioner.errors import ProvisionerError
-from provisioner.model.balancer import BalancerConfig, Server
+from provisioner.model.balancer import FULL_SHARE, BalancerConfig, Server
 from provisioner.model.container import PublishedPort
-from provisioner.model.observed import ALIVE
-from provisioner.model.placement import SLOTS, Slot, container_name, server_name
+from provisioner.model.observed import ALIVE, ObservedContainer
+from provisioner.model.placement import Slot, container_name
 from provisioner.model.plan import (
     Action,
     AwaitHealthy,
     AwaitRunning,
+    ConfirmCapacity,
     DrainSlot,
     EnterRotation,
     HoldSlot,
@@ -25,114 +24,73 @@ from provisioner.model.plan import (
     StartNode,
     Step,
     StopContainer,
+    WatchSlot,
 )
 from provisioner.model.secret import secrets_volume
 from provisioner.planning.diff import stray_volumes
 from provisioner.planning.effective import enforceable
+from provisioner.planning.moves import Move
 from provisioner.planning.pairing import NodeView, Occupant, slot_ports
 from provisioner.planning.scene import Scene
 from provisioner.planning.transition import NEXT, newest, variants
 
-Beginning = Literal["create", "revive", "judge"]
-"""How a node's change begins: with a new container, with one that does not run, or with one that runs unproven."""
 
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One node's change: the slot that will serve, how it begins, what serves until then, what is dead in its way."""
-
-    view: NodeView
-    slot: Slot
-    begins: Beginning
-    outgoing: Occupant | None = None
-    dead: Occupant | None = None
-
-    @property
-    def node(self) -> str:
-        """Return the node's name."""
-        return str(self.view.desired.node)
-
-
-def move(scene: Scene, view: NodeView) -> Move | None:
-    """Return how a node gets to where it should be; None where it is already, and proven to be."""
-    current = view.current
-    if current is None:
-        return Move(view, _free_slot(scene, view), "create")
-    if current.matches and not current.container.running:
-        return Move(view, current.slot, "revive", view.leftover)
-    if current.matches:
-        proven = view.leftover is None and in_rotation(scene, view, current.slot)
-        return None if proven else Move(view, current.slot, "judge", view.leftover)
-    if current.container.running or current.container.state == "paused":
-        other = _other(current.slot)
-        _refuse_own_port(view, current, other)
-        return Move(view, other, "create", current, view.leftover)
-    if view.leftover is None:
-        return Move(view, _other(current.slot), "create", current)
-    return Move(view, current.slot, "create", view.leftover, current)
-
-
-def in_rotation(scene: Scene, view: NodeView, slot: Slot) -> bool:
-    """Tell whether every balancer sends requests to a slot; what has just been loaded counts until its first check."""
-    if view.desired.port is None:
-        return True
-    name, service = server_name(view.desired.node, slot), view.desired.node.service
-    for balancer in scene.desired.balancers:
-        host = scene.observed.host(balancer.host)
-        states = host.balancer.servers if host and host.balancer else ()
-        state = next((each for each in states if (each.backend, each.name) == (service, name)), None)
-        if state is None or state.admin != "ready" or state.health == "down":
-            return False
-    return True
-
-
-def _free_slot(scene: Scene, view: NodeView) -> Slot:
-    """Return the first slot whose port nobody of ours holds under another name; `a` where both are held."""
-    host = scene.observed.host(view.desired.node.host)
-    containers = host.containers if host else ()
-    held = {port.host_port for each in containers if each.running and each.fleet for port in each.ports}
-    free = [slot for slot in SLOTS if not {outside for _, outside, _ in slot_ports(view.desired, slot)} & held]
-    return free[0] if free else SLOTS[0]
-
-
-def _other(slot: Slot) -> Slot:
-    return SLOTS[1] if slot == SLOTS[0] else SLOTS[0]
-
-
-def _refuse_own_port(view: NodeView, current: Occupant, slot: Slot) -> None:
-    wanted = {outside for _, outside, _ in slot_ports(view.desired, slot)}
-    taken = wanted & {port.host_port for port in current.container.ports}
-    if taken:
-        port = min(taken)
-        raise ProvisionerError(
-            f"{view.desired.node}: its new slot {slot} would need port {port}, which its running container holds",
-            hint=f"choose a host_port whose two slots keep clear of {port}",
-        )
-
-
-def batch_steps(scene: Scene, config: BalancerConfig | None, moves: tuple[Move, ...]) -> Iterator[Step]:
-    """Yield the steps for nodes that change together."""
-    rota = Rota(scene, config)
+def enter_steps(rota: Rota, moves: tuple[Move, ...], share: int = FULL_SHARE) -> Iterator[Step]:
+    """Yield the steps that bring the new containers of nodes into rotation, beside what serves there still."""
     names = ", ".join(each.node for each in moves)
-    undo = tuple(action for each in moves for action in _undo(rota, each))
+    undo = undoing(rota, moves)
     starting = tuple(each for each in moves if each.begins != "judge")
     yield from evict_steps(rota, tuple((each.view, each.dead) for each in moves if each.dead is not None))
     held = (action for each in starting for action in rota.hold(each.view, each.slot))
     yield from steps(f"{names}: hold the free slot", held, undo)
-    yield from steps(f"{names}: start", (_start(scene, each) for each in starting), undo)
+    yield from steps(f"{names}: start", (_start(rota.scene, each) for each in starting), undo)
     yield from steps(f"{names}: wait until healthy", (a for each in moves for a in _await(rota, each)), undo)
-    yield from steps(f"{names}: into rotation", (a for each in moves for a in rota.enter(each.view, each.slot)), undo)
-    yield from retire_steps(rota, tuple((each.view, each.outgoing) for each in moves if each.outgoing is not None))
+    entering = (a for each in moves for a in rota.enter(each.view, each.slot, share))
+    part = "" if share == FULL_SHARE else f" at {share} % of a peer's share"
+    yield from steps(f"{names}: into rotation{part}", entering, undo)
+
+
+def watch_steps(rota: Rota, moves: tuple[Move, ...], seconds: float, share: int, why: str) -> Iterator[Step]:
+    """Yield the step that waits until nodes were judged by real requests for so long, counted from their entry."""
+    names = ", ".join(each.node for each in moves)
+    if seconds > 0:
+        watching = (a for each in moves for a in rota.watch(each.view, each.slot, seconds, share))
+        yield from steps(f"{names}: {why} for {seconds:g} s", watching, undoing(rota, moves))
+
+
+def full_steps(rota: Rota, moves: tuple[Move, ...], share: int) -> Iterator[Step]:
+    """Yield the step that gives nodes which were capped their full share."""
+    names = ", ".join(each.node for each in moves)
+    if share != FULL_SHARE:
+        entering = (a for each in moves for a in rota.enter(each.view, each.slot))
+        yield from steps(f"{names}: the full share", entering, undoing(rota, moves))
+
+
+def leave_steps(rota: Rota, moves: tuple[Move, ...], floor: Floor) -> Iterator[Step]:
+    """Yield the steps that retire what nodes served from before."""
+    yield from retire_steps(rota, tuple((e.view, e.outgoing) for e in moves if e.outgoing is not None), floor)
 
 
 Leaving = tuple[tuple[NodeView, Occupant], ...]
 """Containers that have to go, each with the node it stood for."""
 
+Floor = Callable[[str], int]
+"""Tells how many nodes of a service have to stay in rotation, 0 where nobody asks."""
 
-def retire_steps(rota: Rota, leaving: Leaving) -> Iterator[Step]:
-    """Yield the steps that take containers out of rotation and stop them, and leave their slots enabled and empty."""
+
+def no_floor(_service: str) -> int:
+    """Ask for nothing: what leaves does not serve."""
+    return 0
+
+
+def retire_steps(rota: Rota, leaving: Leaving, floor: Floor = no_floor) -> Iterator[Step]:
+    """Yield the steps that take containers out of rotation and stop them, and leave their slots enabled and empty.
+
+    First every balancer is asked whether enough nodes stay.
+    """
     names = ", ".join(f"{view.desired.node} slot {occupant.slot}" for view, occupant in leaving)
     alive = tuple((view, occupant) for view, occupant in leaving if _alive(occupant))
+    yield from steps(f"{names}: see that enough nodes stay", rota.confirm(alive, floor))
     yield from steps(f"{names}: drain", (a for view, old in leaving for a in rota.drain(view, old.slot)))
     yield from steps(f"{names}: stop", (_stop(view, old) for view, old in alive))
     yield from steps(f"{names}: enable the empty slot", (a for view, old in leaving for a in rota.rest(view, old.slot)))
@@ -177,9 +135,12 @@ class Rota:
     scene: Scene
     config: BalancerConfig | None
 
+    def _servers(self, view: NodeView, slot: Slot) -> tuple[str, ...]:
+        node = view.desired.node
+        return variants(self.config, node.service, str(node), slot) if self.config else ()
+
     def _each(self, view: NodeView, slot: Slot) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-        service = view.desired.node.service
-        servers = variants(self.config, service, str(view.desired.node), slot) if self.config else ()
+        service, servers = view.desired.node.service, self._servers(view, slot)
         for balancer in self.scene.desired.balancers:
             if servers:
                 yield balancer.host, service, servers
@@ -189,11 +150,39 @@ class Rota:
         node = str(view.desired.node)
         return tuple(HoldSlot(host, node, slot, backend, names) for host, backend, names in self._each(view, slot))
 
-    def enter(self, view: NodeView, slot: Slot) -> tuple[Action, ...]:
+    def enter(self, view: NodeView, slot: Slot, share: int = FULL_SHARE) -> tuple[Action, ...]:
         """Return what lets requests into a slot, under its newest address, port and check."""
         node, server = str(view.desired.node), self.newest(view, slot)
         entries = self._each(view, slot) if server else ()
-        return tuple(EnterRotation(host, node, slot, backend, (server.name,)) for host, backend, _ in entries if server)
+        return tuple(
+            EnterRotation(host, node, slot, backend, (server.name,), share=share)
+            for host, backend, _ in entries
+            if server
+        )
+
+    def watch(self, view: NodeView, slot: Slot, seconds: float, share: int) -> tuple[Action, ...]:
+        """Return what judges a slot by real requests at every balancer; a worker by its container alone."""
+        node, server = view.desired.node, self.newest(view, slot)
+        name = container_name(self.scene.desired.fleet, node.service, node.index, slot)
+        entries = tuple((host, (server.name,)) for host, _, _ in self._each(view, slot)) if server else ()
+        return tuple(
+            WatchSlot(host, str(node), slot, node.service, servers, name, node.host, seconds, share)
+            for host, servers in entries or ((node.host, ()),)
+        )
+
+    def confirm(self, leaving: Leaving, floor: Floor) -> Iterator[Action]:
+        """Yield what asks every balancer whether enough nodes stay in rotation when some slots leave it."""
+        listed = [
+            (balancer.host, view.desired.node.service, server, str(view.desired.node))
+            for view, occupant in leaving
+            for balancer in self.scene.desired.balancers
+            for server in self._servers(view, occupant.slot)
+        ]
+        for host, service in dict.fromkeys((host, service) for host, service, _, _ in listed):
+            if floor(service) > 0:
+                mine = [(server, node) for at, of, server, node in listed if (at, of) == (host, service)]
+                servers, nodes = tuple(server for server, _ in mine), tuple(node for _, node in mine)
+                yield ConfirmCapacity(host, service, servers, nodes, floor(service))
 
     def newest(self, view: NodeView, slot: Slot) -> Server | None:
         """Return the server that stands for a slot as the new release has it."""
@@ -247,9 +236,8 @@ def recheck_steps(rota: Rota, staying: tuple[NodeView, ...]) -> Iterator[Step]:
 
 def _start(scene: Scene, each: Move) -> Action:
     desired = each.view.desired
-    if each.begins == "revive" and each.view.current:
-        container = each.view.current.container
-        return ReviveContainer(desired.node.host, each.node, container.name, container.container_id, container.state)
+    if each.begins == "revive" and each.there:
+        return _revive(each, each.there.container)
     host = scene.observed.host(desired.node.host)
     return StartNode(
         host=desired.node.host,
@@ -264,27 +252,63 @@ def _start(scene: Scene, each: Move) -> Action:
     )
 
 
+def _revive(each: Move, container: ObservedContainer) -> ReviveContainer:
+    wanted = each.view.desired.options.restart
+    return ReviveContainer(
+        host=each.view.desired.node.host,
+        node=each.node,
+        name=container.name,
+        container_id=container.container_id,
+        reason=container.state,
+        restart="" if container.options.restart == wanted else wanted,
+    )
+
+
 def _await(rota: Rota, each: Move) -> tuple[Action, ...]:
+    return _gate(rota, each, each.slot)
+
+
+def _gate(rota: Rota, each: Move, slot: Slot) -> tuple[Action, ...]:
     desired, policy = each.view.desired, rota.scene.policy
-    name = container_name(rota.scene.desired.fleet, desired.node.service, desired.node.index, each.slot)
-    server = rota.newest(each.view, each.slot)
+    name = container_name(rota.scene.desired.fleet, desired.node.service, desired.node.index, slot)
+    server = rota.newest(each.view, slot)
     test = bool(desired.healthcheck.test)
     if server is None or not rota.scene.desired.balancers:
         host = desired.node.host
         return (AwaitRunning(host, each.node, name, test, policy.min_healthy_time, policy.healthy_deadline),)
-    return rota.judge(each.view, each.slot, server)
+    return rota.judge(each.view, slot, server)
+
+
+def undoing(rota: Rota, moves: tuple[Move, ...]) -> tuple[Action, ...]:
+    """Return what takes back, node by node, containers that failed their gate or their watch.
+
+    One that has nothing beside it stays to be looked at.
+    """
+    return tuple(action for each in moves for action in _undo(rota, each))
 
 
 def _undo(rota: Rota, each: Move) -> tuple[Action, ...]:
-    """Return what takes back a container that failed its gate; one that has nothing beside it stays to be looked at."""
     if each.begins != "create" and each.outgoing is None:
         return ()
     desired = each.view.desired.node
     name = container_name(rota.scene.desired.fleet, desired.service, desired.index, each.slot)
-    there = each.view.current.container.container_id if each.begins != "create" and each.view.current else ""
+    there = each.there.container.container_id if each.begins != "create" and each.there else ""
     volume = secrets_volume(name) if any(not secret.environment for secret in each.view.desired.secrets) else ""
     gone = RemoveContainer(desired.host, each.node, name, there, "it did not pass its gate", volume)
-    return (*rota.hold(each.view, each.slot), gone, *rota.rest(each.view, each.slot))
+    back = _back(rota, each) if each.serves and rota.scene.policy.order == "stop-first" else ()
+    return (*rota.hold(each.view, each.slot), gone, *rota.rest(each.view, each.slot), *back)
+
+
+def _back(rota: Rota, each: Move) -> Iterator[Action]:
+    """Yield what brings the old container of a node back that stopped before its new one began."""
+    if each.outgoing is None:
+        return
+    old, desired = each.outgoing, each.view.desired.node
+    there, restart = old.container, old.container.options.restart
+    yield from rota.hold(each.view, old.slot)
+    yield ReviveContainer(desired.host, each.node, there.name, there.container_id, "its successor failed", restart)
+    yield from _gate(rota, each, old.slot)
+    yield from rota.enter(each.view, old.slot)
 
 
 def _alive(occupant: Occupant) -> bool:

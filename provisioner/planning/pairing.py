@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from provisioner.model.container import ContainerOptions
 from provisioner.model.desired import Desired, DesiredBalancer, DesiredNode
 from provisioner.model.image import Known
-from provisioner.model.observed import Observed, ObservedContainer, ObservedHost
+from provisioner.model.observed import ALIVE, Observed, ObservedContainer, ObservedHost
 from provisioner.model.placement import SLOTS, Slot, container_name
 from provisioner.planning.effective import effective, enforceable, fingerprint
+
+STOPPED = "no"
+"""The restart policy of a container that was stopped for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,20 @@ def _worth(occupant: Occupant) -> tuple[bool, bool, str]:
 
 
 def is_as_desired(desired: DesiredNode, slot: Slot, container: ObservedContainer, absent: Collection[str]) -> bool:
-    """Tell whether a container, running or not, has the image, the options and the port its slot should have."""
+    """Tell whether a container, running or not, has the image, the options and the port its slot should have.
+
+    One that we stopped has lost its restart policy, and gets it back with its next start.
+    """
+    container = _restartable(desired, container)
     wanted = desired_fingerprint(desired, container, absent)
     ports = tuple((port.container_port, port.host_port, port.address) for port in container.ports)
     return wanted == observed_fingerprint(container, absent) and ports == slot_ports(desired, slot)
+
+
+def _restartable(desired: DesiredNode, container: ObservedContainer) -> ObservedContainer:
+    if container.state in ALIVE or container.options.restart != STOPPED:
+        return container
+    return replace(container, options=replace(container.options, restart=desired.options.restart))
 
 
 def slot_ports(desired: DesiredNode, slot: Slot) -> tuple[tuple[int, int, str], ...]:

@@ -10,7 +10,7 @@ from provisioner.model.observed import Observed, ObservedHost, ObservedRelease
 from provisioner.model.plan import Change, Plan, RemoveImage, Step
 from provisioner.model.release import Release
 from provisioner.planning.keeping import release_images, wanted_inputs
-from provisioner.planning.naming import recorded
+from provisioner.planning.naming import recorded, stable
 
 RAW = "build"
 """The kind that half-built images are labelled with."""
@@ -20,8 +20,10 @@ CURRENT_AND_LAST = 2
 
 
 def kept_releases(observed: Observed, retain: int) -> tuple[ObservedRelease, ...]:
-    """Return the releases that stay, newest first."""
-    return recorded(observed)[: max(retain, CURRENT_AND_LAST)]
+    """Return the releases that stay, newest first: failed ones count like others, and never push out the stable two."""
+    newest = recorded(observed)[: max(retain, CURRENT_AND_LAST)]
+    needed = stable(observed)[:CURRENT_AND_LAST]
+    return tuple(sorted({*newest, *needed}, key=lambda each: (each.number, each.digest), reverse=True))
 
 
 def pruning(fleet: str, observed: Observed, kept: tuple[Release, ...]) -> Plan:

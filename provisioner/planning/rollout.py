@@ -15,16 +15,16 @@ from provisioner.model.placement import Node, Slot
 from provisioner.model.plan import Change, Plan, RecordRelease, Step
 from provisioner.model.spec import HealthCheck
 from provisioner.planning.balancer_steps import closing_steps, in_the_way, opening_steps
+from provisioner.planning.commands import command_steps
 from provisioner.planning.departure import departure_steps
 from provisioner.planning.diff import diff, surplus
 from provisioner.planning.image_steps import image_steps
 from provisioner.planning.keeping import earlier_keepsakes, lost, missing_inputs
+from provisioner.planning.lane import floor, lane_steps
+from provisioner.planning.moves import Move, move
 from provisioner.planning.node_steps import (
     Leaving,
-    Move,
     Rota,
-    batch_steps,
-    move,
     recheck_steps,
     remove,
     retire_steps,
@@ -63,17 +63,18 @@ def _fleet_steps(scene: Scene) -> Iterator[Step]:
     every = _views(scene)
     views = tuple(each for each in every if scene.in_scope(each.desired.node.host))
     moves = tuple(found for each in views if (found := move(scene, each)) is not None)
-    taken = {each.container.container_id for m in moves for each in (m.outgoing, m.dead) if each}
+    taken = {each.container.container_id for m in moves for each in (m.outgoing, m.dead, m.there) if each}
     stale = tuple((v, v.leftover) for v in views if v.leftover and v.leftover.container.container_id not in taken)
     moving = {each.node for each in moves}
     gone = _gone(scene)
     config = _config_for(scene, _serving(every, moves))
+    yield from command_steps(scene, views, moves)
     if config is not None:
         yield from opening_steps(scene, config)
-    yield from _rollout(scene, config, moves)
     rota = Rota(scene, config)
+    yield from lane_steps(rota, every, moves)
     yield from recheck_steps(rota, tuple(each for each in views if str(each.desired.node) not in moving))
-    yield from retire_steps(rota, (*stale, *gone))
+    yield from retire_steps(rota, (*stale, *gone), floor(rota, every, moves))
     if config is not None and scene.scope is None:
         # With a limit the file has to go on serving, as they are, the nodes that were left out.
         yield from closing_steps(scene, config)
@@ -107,29 +108,6 @@ def _views(scene: Scene) -> tuple[NodeView, ...]:
         if host is not None:
             found.append(view(scene.desired.fleet, node, host, scene.absent))
     return tuple(found)
-
-
-def _rollout(scene: Scene, config: BalancerConfig | None, moves: tuple[Move, ...]) -> Iterator[Step]:
-    first: list[Move] = []
-    later: list[Move] = []
-    for each in moves:
-        (later if each.outgoing and each.outgoing.container.running else first).append(each)
-    yield from _batches(scene, config, tuple(first), size=len(first))
-    for _, group in groupby(later, key=lambda each: each.view.desired.node.service):
-        batch = tuple(group)
-        yield from _batches(scene, config, batch, size=batch_size(scene.policy.parallelism, len(batch)))
-
-
-def _batches(scene: Scene, config: BalancerConfig | None, moves: tuple[Move, ...], size: int) -> Iterator[Step]:
-    for start in range(0, len(moves), max(size, 1)):
-        yield from batch_steps(scene, config, moves[start : start + size])
-
-
-def batch_size(parallelism: int | str, nodes: int) -> int:
-    """Return how many of some nodes change together; a share is rounded down, one at the least."""
-    if isinstance(parallelism, int):
-        return max(parallelism, 1)
-    return max(int(parallelism.rstrip("%")) * nodes // 100, 1)
 
 
 def _gone(scene: Scene) -> Leaving:

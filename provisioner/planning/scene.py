@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from provisioner.model.balancer import BalancerConfig
 from provisioner.model.desired import Desired, DesiredBalancer
@@ -20,7 +21,7 @@ class Scene:
 
     `scope` are the hosts whose nodes may change, None for all; `builder` is where images are made: a host's
     name, or empty for this machine. `before_last` is the release before the last one, `inputs` what the wanted one
-    is made from, `cached` the ids of images that this controller holds.
+    is made from, `cached` the ids of images that this controller holds, `commands` the release command of each service.
     """
 
     desired: Desired
@@ -33,6 +34,7 @@ class Scene:
     before_last: Release | None = None
     inputs: WantedInputs | None = None
     cached: frozenset[str] = frozenset()
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def absent(self) -> frozenset[str]:

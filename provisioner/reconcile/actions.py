@@ -10,6 +10,7 @@ from provisioner.model.plan import (
     AwaitRunning,
     BuildImage,
     ConfigureBalancer,
+    ConfirmCapacity,
     DrainSlot,
     EnterRotation,
     FetchImage,
@@ -21,12 +22,14 @@ from provisioner.model.plan import (
     RemoveVolume,
     RestSlot,
     ReviveContainer,
+    RunReleaseCommand,
     ShipImage,
     StartBalancer,
     StartNode,
     StopContainer,
+    WatchSlot,
 )
-from provisioner.reconcile import delivery, nodes, rotation
+from provisioner.reconcile import commands, delivery, nodes, rotation
 from provisioner.reconcile.run import Run
 
 
@@ -45,8 +48,14 @@ def perform(action: Action, run: Run) -> str:
             return delivery.record_release(action, run)
         case RemoveImage():
             return delivery.remove_image(action, run)
+        case RunReleaseCommand():
+            return commands.run_release_command(action, run)
         case HoldSlot() | EnterRotation() | DrainSlot() | RestSlot() | ConfigureBalancer():
             return _rotate(action, run)
+        case WatchSlot():
+            return rotation.watch_slot(action, run)
+        case ConfirmCapacity():
+            return rotation.confirm_capacity(action, run)
         case _:
             return _handle_container(action, run)
 

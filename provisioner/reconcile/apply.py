@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from provisioner.errors import InterruptionRefused, ProvisionerError
+from provisioner.errors import InterruptionRefused
 from provisioner.model.drift import Drift
-from provisioner.model.event import Finished, HostUnreachableSeen, Outcome, PlanMade
+from provisioner.model.event import Finished, HostUnreachableSeen, PlanMade
 from provisioner.model.image import Made
 from provisioner.model.plan import BuildImage, FetchImage, Plan, Step
 from provisioner.planning.diff import diff
-from provisioner.reconcile.carry_out import Progressed, Stop, carry_out
+from provisioner.planning.lane import number
+from provisioner.reconcile.carry_out import Stop, carry_out
 from provisioner.reconcile.discreet import DiscreetSink
 from provisioner.reconcile.prepare import Prepared, known_images, look, names, plan_again
+from provisioner.reconcile.recover import Broken, recover
 from provisioner.reconcile.run import Run
 from provisioner.reconcile.secrets import refuse_missing
+from provisioner.reconcile.vigil import Vigil
 from provisioner.reconcile.world import Intent, World
 
 FAILED, INCOMPLETE, MIXED, INTERRUPTED = 1, 4, 6, 130
@@ -56,15 +59,21 @@ def _apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -
     making = tuple(step for step in prepared.plan.steps if _makes(step))
     run = _run(world, intent, prepared)
     made = carry_out(making, run, consent.stop, after=len(prepared.plan.steps) - len(making))
-    if made.failure or made.stopped:
-        return _ended_early(prepared, made)
+    if made.failure is not None:
+        return recover(world, Broken(intent, prepared, run, made, made.failure))
+    if made.stopped:
+        return _interrupted(prepared, made.actions)
     if making:
         prepared = _plan_with_images(world, intent, prepared, run.made)
         _refuse_interruption(prepared.plan, consent)
-    done = carry_out(prepared.plan.steps, _run(world, intent, prepared), consent.stop, before=len(making))
-    if done.failure or done.stopped:
-        return _ended_early(prepared, replace(done, actions=done.actions + made.actions))
-    return _proven(world, intent, prepared, made.actions + done.actions)
+    run = _run(world, intent, prepared)
+    done = carry_out(prepared.plan.steps, run, consent.stop, before=len(making))
+    done = replace(done, actions=done.actions + made.actions)
+    if done.failure is not None:
+        return recover(world, Broken(intent, prepared, run, done, done.failure))
+    if done.stopped:
+        return _interrupted(prepared, done.actions)
+    return _proven(world, intent, prepared, run, done.actions)
 
 
 def _missing(prepared: Prepared, intent: Intent) -> bool:
@@ -102,7 +111,19 @@ def _run(world: World, intent: Intent, prepared: Prepared) -> Run:
         release = replace(release, created=world.clock.now())
     unchanged = prepared.last is not None and prepared.last.name == release.name
     earlier = prepared.seen.before_last if unchanged else prepared.last
-    return Run(world, intent.fleet, prepared.hosts, release, intent.inputs, earlier=earlier, vault=intent.vault)
+    policy, nodes = intent.policy, len(prepared.desired.nodes)
+    vigil = Vigil(allowed=number(policy.max_failures, nodes), patience=policy.progress_deadline)
+    return Run(
+        world,
+        intent.fleet,
+        prepared.hosts,
+        release,
+        intent.inputs,
+        earlier=earlier,
+        vault=intent.vault,
+        vigil=vigil,
+        pauses=policy.on_failure == "pause",
+    )
 
 
 def _plan_with_images(world: World, intent: Intent, prepared: Prepared, made: Mapping[str, Made]) -> Prepared:
@@ -111,17 +132,9 @@ def _plan_with_images(world: World, intent: Intent, prepared: Prepared, made: Ma
     return plan_again(intent, seen, ids, world.builder_host, {**prepared.made, **made})
 
 
-def _ended_early(prepared: Prepared, done: Progressed) -> Finished:
-    if done.stopped:
-        message = "stopped as asked; the same command goes on from here"
-        return Finished("interrupted", _on(prepared), INTERRUPTED, done.actions, message=message)
-    error = done.failure
-    if done.changed:
-        message = f"{error}. The fleet is mixed: `provisioner status` says which node runs what"
-        return Finished("halted", None, MIXED, done.actions, message=message)
-    code = error.exit_code if isinstance(error, ProvisionerError) else FAILED
-    outcome: Outcome = "failed"
-    return Finished(outcome, _on(prepared), code, done.actions, message=f"{error}. What served before still serves")
+def _interrupted(prepared: Prepared, actions: int) -> Finished:
+    message = "stopped as asked; the same command goes on from here"
+    return Finished("interrupted", _on(prepared), INTERRUPTED, actions, message=message)
 
 
 def _counts(row: Drift, scope: frozenset[str] | None) -> bool:
@@ -129,14 +142,16 @@ def _counts(row: Drift, scope: frozenset[str] | None) -> bool:
     return scope is None or (row.host in scope and row.kind not in {"config", "rotation"})
 
 
-def _proven(world: World, intent: Intent, prepared: Prepared, actions: int) -> Finished:
+def _proven(world: World, intent: Intent, prepared: Prepared, run: Run, actions: int) -> Finished:
     seen = look(world.lookout, intent)
     rows = (*diff(prepared.desired, seen.observed, prepared.desired), *seen.losses)
     wrong = [row for row in rows if row.drift_class in {"drift", "pending"} and _counts(row, intent.scope)]
     if wrong:
         first = wrong[0]
         what = f"{first.host} {first.node} {first.kind} {first.key}: {first.observed}, not {first.desired}"
-        return Finished("halted", None, MIXED, actions, message=f"done, but {len(wrong)} differences remain: {what}")
+        failed = "".join(f"{error}. " for error in run.vigil.failures.values())
+        message = f"{failed}done, but {len(wrong)} differences remain: {what}"
+        return Finished("halted", None, MIXED, actions, message=message)
     # With a limit the fleet may not be on the new release yet, and then nothing was recorded.
     release = seen.last.name if seen.last else None
     if seen.observed.unreachable:

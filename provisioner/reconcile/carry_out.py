@@ -1,62 +1,168 @@
-"""Carries out steps: the actions of a step at once, the steps in order, and what undoes a step that failed."""
+"""Carries out steps: the actions of a step at once, the steps in order, and what undoes a node that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 
-from provisioner.errors import BuildFailed, NodeUnhealthy, ProvisionerError
+from provisioner.errors import (
+    BuildFailed,
+    EngineRefused,
+    EngineUnavailable,
+    GivenUp,
+    HostUnreachable,
+    NodeUnhealthy,
+    ProvisionerError,
+    ReleaseCommandFailed,
+)
 from provisioner.model.event import ActionFailed, ActionSucceeded, StepStarted
-from provisioner.model.plan import Action, AwaitRunning, EnterRotation, Step
+from provisioner.model.plan import (
+    Action,
+    AwaitHealthy,
+    AwaitRunning,
+    BuildImage,
+    EnterRotation,
+    FetchImage,
+    HoldSlot,
+    RecordInputs,
+    ReviveContainer,
+    RunReleaseCommand,
+    ShipImage,
+    StartNode,
+    Step,
+    WatchSlot,
+)
+from provisioner.planning.diff import BALANCER_NODE
 from provisioner.reconcile.actions import perform
 from provisioner.reconcile.run import Run
+from provisioner.reconcile.vigil import INTERVAL, look, of_node, undoing
 
 Stop = Callable[[], bool]
 """Tells whether somebody asked the run to stop after the step it is in."""
 
+Failure = tuple[Action, ProvisionerError]
+"""An action and why it failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """How far the steps got: how many actions were done, whether what serves has changed, and what ended it."""
+    """How far the steps got, and what ended them.
+
+    `began` says whether anything but images was touched, `changed` whether a node serves that did not before.
+    """
 
     actions: int = 0
     changed: bool = False
+    began: bool = False
     failure: ProvisionerError | None = None
     stopped: bool = False
 
 
 def carry_out(steps: tuple[Step, ...], run: Run, stop: Stop, before: int = 0, after: int = 0) -> Progressed:
-    """Carry out steps in order until one fails or somebody asks to stop; undo the one that failed.
+    """Carry out steps in order until the run fails or somebody asks to stop; nodes that failed are taken back.
 
     `before` and `after` are how many steps of the same run come earlier and later, for their numbers.
     """
-    done, changed = 0, False
+    done, began, entered = 0, False, set[str]()
     total = before + len(steps) + after
-    for number, step in enumerate(steps, start=before + 1):
+    run.vigil.expect(steps)
+    run.vigil.advance(run)
+    for number, planned in enumerate(steps, start=before + 1):
         if stop():
-            return Progressed(done, changed, stopped=True)
+            return Progressed(done, _changed(entered, run), began, stopped=True)
+        step = _without(planned, run.vigil.failures)
+        if not step.actions:
+            continue
         run.world.sink.emit(StepStarted(number, total, step))
         failures = _all_at_once(step.actions, run)
         done += len(step.actions) - len(failures)
-        if failures:
-            _undo(step, run)
-            return Progressed(done, changed, failure=failures[0])
-        changed = changed or any(_changes_service(action) for action in step.actions)
-    return Progressed(done, changed)
+        began = began or any(_moves(action) for action in step.actions)
+        entered |= {of_node(action) for action in step.actions if _serves(action)}
+        if failure := _failed(step, failures, steps, run):
+            return Progressed(done, _changed(entered, run), began, failure=failure)
+        if any(_serves(action) or isinstance(action, WatchSlot) for action in step.actions):
+            run.vigil.advance(run)
+    return Progressed(done, _changed(entered, run), began)
 
 
-def _changes_service(action: Action) -> bool:
+def _without(step: Step, failed: Iterable[str]) -> Step:
+    """Return what is left of a step when some nodes are not touched any more."""
+    gone = set(failed)
+    return replace(step, actions=tuple(each for each in step.actions if of_node(each) not in gone))
+
+
+def _moves(action: Action) -> bool:
+    return not isinstance(action, BuildImage | FetchImage | ShipImage | RunReleaseCommand | RecordInputs)
+
+
+def _serves(action: Action) -> bool:
     return isinstance(action, EnterRotation | AwaitRunning)
 
 
-def _all_at_once(actions: tuple[Action, ...], run: Run) -> tuple[ProvisionerError, ...]:
+def _changed(entered: set[str], run: Run) -> bool:
+    return bool(entered - set(run.vigil.failures))
+
+
+def _failed(step: Step, failures: tuple[Failure, ...], steps: tuple[Step, ...], run: Run) -> ProvisionerError | None:
+    """Take back the nodes that failed in a step, or beside it; return why the run ends, None where it goes on."""
+    look(run)
+    unheard = dict(run.vigil.failures)
+    others: list[ProvisionerError] = []
+    for action, error in failures:
+        unheard.pop(of_node(action), None)
+        if _of_its_node(action, error):
+            run.vigil.failures.setdefault(of_node(action), error)
+        elif not isinstance(error, GivenUp):
+            others.append(error)
+    beside = {node: error for node, error in unheard.items() if node not in run.vigil.taken_back}
+    for node, error in beside.items():
+        _tell(run, node, error)
+    new = [node for node in run.vigil.failures if node not in run.vigil.taken_back]
+    others += [run.vigil.failures[node] for node in new if _is_lost(run.vigil.failures[node])]
+    ends = bool(others) or run.vigil.tripped
+    undo = step.undo if ends else tuple(each for each in step.undo if of_node(each) in new)
+    undo += tuple(each for node in beside for each in undoing(steps, node) if each not in undo)
+    if failures or beside:
+        take_back(undo, run, hold_only=ends and run.pauses)
+    run.vigil.taken_back.update(new)
+    if not ends:
+        return None
+    return others[0] if others else next(run.vigil.failures[node] for node in new or run.vigil.failures)
+
+
+def _of_its_node(action: Action, error: ProvisionerError) -> bool:
+    """Tell whether a failure speaks against the node an action belongs to, and against nothing else."""
+    kinds = StartNode | ReviveContainer | AwaitHealthy | AwaitRunning | EnterRotation | WatchSlot
+    return isinstance(action, kinds) and isinstance(error, NodeUnhealthy | EngineRefused) and _is_node(action)
+
+
+def _is_lost(error: ProvisionerError) -> bool:
+    return isinstance(error, HostUnreachable | EngineUnavailable)
+
+
+def _is_node(action: Action) -> bool:
+    return not of_node(action).endswith(f"/{BALANCER_NODE}")
+
+
+def _tell(run: Run, node: str, error: ProvisionerError) -> None:
+    """Say that a node failed its watch while something else was done."""
+    action = next((each for (_, name), each in run.vigil.expected.items() if name == node), None)
+    if action is not None:
+        run.world.sink.emit(ActionFailed(action, str(error), error.hint, _log(error)))
+
+
+def _all_at_once(actions: tuple[Action, ...], run: Run) -> tuple[Failure, ...]:
     with ThreadPoolExecutor(max(1, min(run.world.forks, len(actions)))) as pool:
-        results = tuple(pool.map(lambda action: _attempt(action, run), actions))
-    return tuple(result for result in results if result is not None)
+        attempts = [pool.submit(attempt, action, run) for action in actions]
+        while wait(attempts, timeout=INTERVAL).not_done:
+            look(run)
+        errors = [each.result() for each in attempts]
+    return tuple((action, error) for action, error in zip(actions, errors, strict=True) if error is not None)
 
 
-def _attempt(action: Action, run: Run) -> ProvisionerError | None:
+def attempt(action: Action, run: Run) -> ProvisionerError | None:
+    """Carry out one action and tell how it ended; return why it failed."""
     clock = run.world.clock
     begun = clock.monotonic()
     try:
@@ -70,7 +176,7 @@ def _attempt(action: Action, run: Run) -> ProvisionerError | None:
 
 def _log(error: ProvisionerError) -> tuple[str, ...]:
     match error:
-        case NodeUnhealthy():
+        case NodeUnhealthy() | ReleaseCommandFailed():
             return error.log
         case BuildFailed():
             return (error.instruction, *error.output) if error.instruction else error.output
@@ -78,6 +184,23 @@ def _log(error: ProvisionerError) -> tuple[str, ...]:
             return ()
 
 
-def _undo(step: Step, run: Run) -> None:
-    for action in step.undo:
-        _attempt(action, run)
+def take_back(undo: tuple[Action, ...], run: Run, *, hold_only: bool = False) -> None:
+    """Carry out what undoes nodes, all nodes at once; of a node nothing more is done where one part did not work.
+
+    With `hold_only` they are kept out of rotation, and left to be looked at.
+    """
+    quiet = run.quiet()
+    nodes = dict.fromkeys(of_node(action) for action in undo)
+    chains = [[each for each in undo if of_node(each) == node] for node in nodes]
+    if not chains:
+        return
+    with ThreadPoolExecutor(max(1, min(run.world.forks, len(chains)))) as pool:
+        tuple(pool.map(lambda chain: _one_by_one(chain, quiet, hold_only=hold_only), chains))
+
+
+def _one_by_one(chain: Iterable[Action], run: Run, *, hold_only: bool) -> None:
+    for action in chain:
+        if hold_only and not isinstance(action, HoldSlot):
+            continue
+        if attempt(action, run) is not None:
+            return

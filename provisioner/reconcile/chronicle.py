@@ -76,10 +76,15 @@ def history(archive: Archive) -> History:
     known = archive.releases
     read = [_readable(archive, each) for each in known]
     chapters = tuple(
-        _chapter(archive.observed, found, _changed(release, before, first=found is known[-1]))
-        for found, release, before in zip(known, read, [*read[1:], None], strict=True)
+        _chapter(archive.observed, found, _changed(read[at], _before(known, read, at), first=found is known[-1]))
+        for at, found in enumerate(known)
     )
     return History(archive.fleet, chapters, tuple(host.name for host in archive.observed.unreachable))
+
+
+def _before(known: tuple[ObservedRelease, ...], read: list[Release | None], at: int) -> Release | None:
+    """Return the stable release before one: against that a person sees what it changed."""
+    return next((read[older] for older in range(at + 1, len(known)) if known[older].stable), None)
 
 
 def _readable(archive: Archive, found: ObservedRelease) -> Release | None:
@@ -96,6 +101,8 @@ def _chapter(observed: Observed, found: ObservedRelease, changed: str) -> Chapte
         commit=found.commit,
         changed=changed,
         hosts=holding(observed, found),
+        outcome=found.outcome,
+        stable=found.stable,
     )
 
 

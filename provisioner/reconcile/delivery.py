@@ -85,10 +85,11 @@ def record_release(action: RecordRelease, run: Run) -> str:
 
 
 def _with_inputs(run: Run) -> Release:
-    """Return the release with the id of the image that holds what it is made from."""
+    """Return the release with the id of the image that holds what it is made from, and how its rollout went."""
     wanted = wanted_inputs(run.release.content)
     kept = run.kept.get(wanted.tag) if wanted else None
-    return replace(run.release, inputs=kept.image_id) if kept and not run.release.inputs else run.release
+    release = replace(run.release, outcome="halted") if run.vigil.failures else run.release
+    return replace(release, inputs=kept.image_id) if kept and not release.inputs else release
 
 
 def remove_image(action: RemoveImage, run: Run) -> str:

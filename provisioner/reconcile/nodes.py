@@ -89,8 +89,8 @@ def _await_file(action: StartBalancer, run: Run, container_id: str) -> None:
 
 
 def revive_container(action: ReviveContainer, run: Run) -> str:
-    """Start or unpause a container that is as it should be."""
-    run.hands(action.host).containers.start(action.container_id)
+    """Start or unpause a container that is as it should be, with the restart policy it had."""
+    run.hands(action.host).containers.start(action.container_id, action.restart)
     return ""
 
 
@@ -106,14 +106,15 @@ def await_healthy(action: AwaitHealthy, run: Run) -> str:
             (server,) = states(balancer, action.host, action.backend, (action.server,))
             if watch.satisfied(server):
                 return f"healthy after {watch.waited():.1f} s"
-            run.world.clock.sleep(POLL)
+            run.pause(POLL)
 
 
 def await_running(action: AwaitRunning, run: Run) -> str:
     """Wait until a container that no balancer judges has run, or been healthy, long enough."""
     watch = _Watch(run, action)
     while not watch.satisfied(None):
-        run.world.clock.sleep(POLL)
+        run.pause(POLL)
+    run.vigil.begin(run, action.host, action.node, None)
     return f"steady after {watch.waited():.1f} s"
 
 
@@ -127,6 +128,7 @@ class _Watch:
         self._since = run.world.clock.monotonic()
         self._good_since: float | None = None
         self._first: ObservedContainer | None = None
+        self._failed_checks: int | None = None
 
     def waited(self) -> float:
         """Return the seconds since the watch began."""
@@ -154,9 +156,18 @@ class _Watch:
         self._refuse_dead(container)
         if self._action.engine_test and container.health != "healthy":
             return f"its health test says {container.health}"
-        if server is not None and server.health != "up":
+        return self._checked(server) if server is not None else ""
+
+    def _checked(self, server: ServerState) -> str:
+        """Return what the balancer has against it; a check that failed since the last look counts, others or not."""
+        before, self._failed_checks = self._failed_checks, server.failed_checks
+        if server.health != "up":
             return f"the balancer's check says {server.answer or server.check or 'nothing yet'}"
-        return ""
+        return (
+            "the balancer's checks pass and fail by turns"
+            if before is not None and server.failed_checks > before
+            else ""
+        )
 
     def _refuse_dead(self, container: ObservedContainer) -> None:
         first = self._first = self._first or container

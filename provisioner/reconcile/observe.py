@@ -12,7 +12,7 @@ from provisioner.model.observed import HostRoute, Observed, ObservedHost, Observ
 from provisioner.model.placement import container_name
 from provisioner.model.release import KeptRelease, Release
 from provisioner.model.spec import LOAD_BALANCER
-from provisioner.planning.naming import recorded
+from provisioner.planning.naming import stable
 from provisioner.reconcile.releases import CONTENT, read_kept
 from provisioner.reconcile.world import Lookout
 
@@ -40,8 +40,11 @@ def _observe_one(lookout: Lookout, fleet: str, host: Host) -> ObservedHost | Unr
 
 
 def read_release(lookout: Lookout, observed: Observed, hosts: Mapping[str, Host]) -> Release | None:
-    """Return the last release, read off the first host whose copy is whole; None where no host has any."""
-    found = recorded(observed)
+    """Return the release the fleet is on, read off the first host whose copy is whole; None where no host has any.
+
+    One that failed is not it, however new.
+    """
+    found = stable(observed)
     # Two controllers at once may both have made the highest number: either is the last one.
     top = [each for each in found if each.number == found[0].number]
     read = (read_recorded(lookout, observed, hosts, each) for each in top)
@@ -54,7 +57,7 @@ def before_last(
     """Return the release before the last one, None where no host has a whole copy of it."""
     if last is None:
         return None
-    earlier = (each for each in recorded(observed) if each.number < last.number)
+    earlier = (each for each in stable(observed) if each.number < last.number)
     found = next(earlier, None)
     return read_recorded(lookout, observed, hosts, found) if found else None
 

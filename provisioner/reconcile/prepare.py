@@ -134,6 +134,7 @@ def plan_again(
     release = _release(intent, desired, seen, made or {})
     scene = Scene(desired, seen.observed, intent.policy, intent.render, seen.last, intent.scope, builder_host)
     scene = replace(scene, before_last=seen.before_last, inputs=_inputs(intent, release), cached=seen.cached)
+    scene = replace(scene, commands=intent.commands)
     steps = replace(plan(scene, release.name), secrets=missing(desired, intent.vault))
     return Prepared(seen, desired, release, steps, ids, made or {})
 

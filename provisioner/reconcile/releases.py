@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from provisioner.model.container import FLEET_LABEL, KIND_LABEL
-from provisioner.model.observed import ObservedRelease
+from provisioner.model.container import FLEET_LABEL, KIND_LABEL, OUTCOME_LABEL
+from provisioner.model.observed import ObservedRelease, release_outcome
 from provisioner.model.release import KeptRelease, Release
 from provisioner.spec.release import decode_content, decode_routes, digest, encode_content, encode_routes
 
@@ -26,6 +26,7 @@ def kept_release(release: Release) -> KeptRelease:
         "provisioner.created": release.created,
         "provisioner.author": release.author,
         "provisioner.commit": release.commit,
+        OUTCOME_LABEL: release.outcome,
         ROUTES_LABEL: encode_routes(release.routes),
         DEPARTED_LABEL: encode_routes(release.departed),
         **({INPUTS_LABEL: release.inputs} if release.inputs else {}),
@@ -55,6 +56,7 @@ def described(labels: Mapping[str, str]) -> ObservedRelease:
         created=labels.get("provisioner.created", ""),
         author=labels.get("provisioner.author", ""),
         commit=labels.get("provisioner.commit", ""),
+        outcome=release_outcome(labels),
     )
 
 
@@ -73,6 +75,7 @@ def read_kept(kept: KeptRelease) -> Release | None:
         created=claimed.created,
         author=claimed.author,
         commit=claimed.commit,
+        outcome=claimed.outcome,
         routes=decode_routes(kept.labels.get(ROUTES_LABEL, "[]")),
         departed=decode_routes(kept.labels.get(DEPARTED_LABEL, "[]")),
         inputs=kept.labels.get(INPUTS_LABEL, ""),

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from provisioner.errors import BalancerRefused
-from provisioner.model.plan import ConfigureBalancer, DrainSlot, EnterRotation, HoldSlot, RestSlot
+from contextlib import nullcontext
+
+from provisioner.errors import BalancerRefused, CapacityLow, GivenUp, NodeUnhealthy
+from provisioner.model.placement import server_place
+from provisioner.model.plan import (
+    ConfigureBalancer,
+    ConfirmCapacity,
+    DrainSlot,
+    EnterRotation,
+    HoldSlot,
+    RestSlot,
+    WatchSlot,
+)
 from provisioner.ports import Balancer
 from provisioner.reconcile.run import Run, states
+from provisioner.reconcile.vigil import look_closely
 
 POLL = 0.1
 ENTER_DEADLINE = 15.0
 CUT_DEADLINE = 5.0
+CAPACITY_PATIENCE = 5.0
+CLOSE_LOOKS = 0.25
 
 
 def configure_balancer(action: ConfigureBalancer, run: Run) -> str:
@@ -31,21 +45,27 @@ def enter_rotation(action: EnterRotation, run: Run) -> str:
     clock = run.world.clock
     deadline = clock.monotonic() + ENTER_DEADLINE
     with run.balancer(action.host) as balancer:
-        balancer.set_state(action.backend, action.servers, "ready")
+        balancer.set_state(action.backend, action.servers, "ready", action.share)
         while True:
             seen = states(balancer, action.host, action.backend, action.servers)
             if all(server.admin == "ready" and server.health == "up" for server in seen):
+                run.vigil.begin(run, action.host, action.node, balancer)
                 return ""
             if clock.monotonic() > deadline:
-                raise BalancerRefused(action.host, f"{action.node} was let in, and its checks say {seen[0].check}")
-            clock.sleep(POLL)
+                said = f"{action.node} was let in, and its checks say {seen[0].answer or seen[0].check}"
+                raise NodeUnhealthy(action.host, said, node=action.node)
+            run.pause(POLL)
 
 
 def drain_slot(action: DrainSlot, run: Run) -> str:
     """Let no new request in, wait for the ones under way, cut what outlives the timeout; tell how many were cut."""
     with run.balancer(action.host) as balancer:
         balancer.set_state(action.backend, action.servers, "drain")
-        left = _wait_empty(action, run, balancer, action.drain_timeout)
+        try:
+            left = _wait_empty(action, run, balancer, action.drain_timeout)
+        except GivenUp:
+            balancer.set_state(action.backend, action.servers, "ready")
+            raise
         if not left:
             return ""
         balancer.set_state(action.backend, action.servers, "maint")
@@ -64,7 +84,7 @@ def _wait_empty(action: DrainSlot, run: Run, balancer: Balancer, seconds: float)
         if not sessions or clock.monotonic() > deadline:
             return sessions
         run.progress(action)(f"{sessions} sessions under way", 0, 0)
-        clock.sleep(POLL)
+        run.pause(POLL)
 
 
 def rest_slot(action: RestSlot, run: Run) -> str:
@@ -74,3 +94,43 @@ def rest_slot(action: RestSlot, run: Run) -> str:
         balancer.distrust(action.backend, action.servers)
         balancer.set_state(action.backend, action.servers, "ready")
     return ""
+
+
+def watch_slot(action: WatchSlot, run: Run) -> str:
+    """Judge a fresh slot until it was long enough in rotation."""
+    clock, vigil = run.world.clock, run.vigil
+    with run.balancer(action.host) if action.servers else nullcontext() as balancer:
+        vigil.begin(run, action.host, action.node, balancer)
+        while True:
+            look_closely(run, action, balancer)
+            if action.node in vigil.failures:
+                raise vigil.failures[action.node]
+            seconds = clock.monotonic() - vigil.open[action.host, action.node].entered
+            if seconds >= action.seconds:
+                vigil.finish(action)
+                return f"judged for {seconds:.1f} s"
+            run.progress(action)("under watch", 0, 0)
+            run.pause(CLOSE_LOOKS)
+
+
+def confirm_capacity(action: ConfirmCapacity, run: Run) -> str:
+    """See that enough nodes stay in rotation; whatever is out, for any reason, counts. Raise CapacityLow."""
+    clock = run.world.clock
+    deadline = clock.monotonic() + CAPACITY_PATIENCE
+    leaving = {
+        server for server, node in zip(action.leaving, action.nodes, strict=True) if node not in run.vigil.failures
+    }
+    with run.balancer(action.host) as balancer:
+        while True:
+            staying = {
+                server_place(each.name)
+                for each in balancer.report().servers
+                if each.backend == action.backend and each.name not in leaving
+                if (each.admin, each.health) == ("ready", "up")
+            }
+            if len(staying) >= action.floor:
+                return f"{len(staying)} stay"
+            if clock.monotonic() > deadline:
+                said = f"only {len(staying)} nodes of {action.backend} would stay in rotation, {action.floor} have to"
+                raise CapacityLow(action.host, said, hint="`provisioner status` names those that are out")
+            run.pause(POLL)

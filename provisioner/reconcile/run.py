@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from provisioner.errors import BalancerRefused, EngineRefused
@@ -29,6 +29,7 @@ from provisioner.model.release import Release
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.ports import Balancer, HostHands, Progress
 from provisioner.reconcile.vault import Vault
+from provisioner.reconcile.vigil import Vigil, look
 from provisioner.reconcile.world import World
 
 EPOCH = "0"
@@ -54,6 +55,21 @@ class Run:
     keeping: Lock = field(default_factory=Lock)
     """Held while inputs are gathered: several hosts keep one image of them."""
     vault: Vault = field(default_factory=Vault)
+    vigil: Vigil = field(default_factory=Vigil)
+    """The fresh slots under watch, and the nodes that failed."""
+
+    pauses: bool = False
+    """Whether what ends the run is left to be looked at, out of rotation."""
+
+    def quiet(self) -> Run:
+        """Return this run with nothing under watch: what is undone is not given up."""
+        return replace(self, vigil=Vigil())
+
+    def pause(self, seconds: float) -> None:
+        """Wait, judging meanwhile what is under watch. Raise GivenUp, RolloutStalled."""
+        self.world.clock.sleep(seconds)
+        look(self)
+        self.vigil.hurry(self)
 
     def hands(self, host: str) -> HostHands:
         """Return what changes a host."""

@@ -77,7 +77,8 @@ class Intent:
     built, by service; `references` the names of those that are fetched; `inputs` what a tag is built from.
     `hosts` carry the fleet, `inventory` are all there are; `scope` those whose nodes may change, None for all.
     `templates`, `sites` and `lock` are what a release keeps so that it can be made again. `vault` knows the values of
-    secrets; the desired fleet names them, and has digests only where it comes out of a release.
+    secrets; the desired fleet names them, and has digests only where it comes out of a release. `commands` are
+    the release commands by service.
     """
 
     fleet: str
@@ -97,3 +98,4 @@ class Intent:
     author: str = ""
     commit: str = ""
     vault: Vault = field(default_factory=Vault)
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

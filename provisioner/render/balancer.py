@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from provisioner.errors import Diagnostic, InvalidInput
 from provisioner.model.balancer import Backend, BalancerConfig, Check, Server
 from provisioner.model.spec import Route
 from provisioner.render.quoting import Form
-from provisioner.render.templates import Load, render
+from provisioner.render.templates import Load, TemplateSource, render
 
 TEMPLATE = "haproxy/haproxy.cfg.j2"
 KEPT_TEMPLATE = "balancer"
@@ -83,6 +84,19 @@ def balancer_text(config: BalancerConfig, load: Load, template: str = TEMPLATE) 
 def file_digest(text: str, digest: str) -> str:
     """Return the digest a file should show, if it says to have `digest`: equal when nobody touched it."""
     return hashlib.sha256(text.replace(digest, "").encode()).hexdigest()
+
+
+def kept_renderer(templates: Mapping[str, str]) -> Callable[[BalancerConfig], tuple[str, str]]:
+    """Return what renders the balancer's file from the templates that a release keeps, by name."""
+
+    def load(name: str) -> TemplateSource | None:
+        return TemplateSource(name, templates[name]) if name in templates else None
+
+    @functools.cache
+    def kept_text(config: BalancerConfig) -> tuple[str, str]:
+        return balancer_text(config, load, KEPT_TEMPLATE)
+
+    return kept_text
 
 
 def balancer_template(template: str) -> str:

@@ -99,7 +99,7 @@ def _service(name: str, text: ServiceText, source: SourceText) -> Service:
     built = "build" in given
     image = _build(given.pop("build"), source) if built else FromImage(given.pop("image"))
     preset = given.get("hardening", "default" if built else "compatible")
-    given |= {key: tuple(given[key]) for key in ("command", "entrypoint") if key in given}
+    given |= {key: tuple(given[key]) for key in ("command", "entrypoint", "release_command") if key in given}
     if "files" in given:
         given["files"] = tuple(_file(path, file, source) for path, file in text.files.items())
     if "secrets" in given:

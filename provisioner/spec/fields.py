@@ -78,13 +78,11 @@ def matching(pattern: str, wanted: str) -> Callable[[object], str]:
     return read
 
 
-def choice(*words: str, later: tuple[str, ...] = ()) -> Callable[[object], str]:
-    """Return a reader of one of several words; `later` are known words that are not carried out yet."""
+def choice(*words: str) -> Callable[[object], str]:
+    """Return a reader of one of several words."""
 
     def read(value: object) -> str:
         text = one_line(value)
-        if text in later:
-            raise Unfit(not_carried_out(text))
         if text not in words:
             listed = ", ".join(words)
             raise Unfit(f"expected one of {listed}, found {describe(value)}", nearest(text, words))
@@ -206,15 +204,18 @@ def _service_name(value: object) -> str:
     return name
 
 
-def _parallelism(value: object) -> int | str:
-    text = one_line(value)
-    share = re.fullmatch(r"([1-9]\d?|100)%", text)
-    number = value.value if isinstance(value, Scalar) else value
-    if share:
-        return text
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise Unfit(f"expected a number of nodes, or a share of them such as 25%, found {describe(value)}")
-    return number
+def _nodes(minimum: int) -> Callable[[object], int | str]:
+    def read(value: object) -> int | str:
+        text = one_line(value)
+        share = re.fullmatch(r"(\d{1,2}|100)%", text)
+        if share and int(share[1]) >= minimum:
+            return text
+        number = value.value if isinstance(value, Scalar) else value
+        if isinstance(number, bool) or not isinstance(number, int) or number < minimum:
+            raise Unfit(f"expected a number of nodes, or a share of them such as 25%, found {describe(value)}")
+        return number
+
+    return read
 
 
 _SIGNALS = (
@@ -273,6 +274,9 @@ _SERVER = rf"{_DOMAIN}(?:\.{_DOMAIN})*(?::[0-9]{{1,5}})?(?:/{_PATH})*"
 _VOLUME_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _DURATION_SCHEMA = r"(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+ms)?"
 ALGORITHMS = ("roundrobin", "leastconn", "static-rr", "source", "first", "random")
+ORDERS = ("start-first", "stop-first")
+ON_FAILURE = ("rollback", "pause", "abort")
+ON_UNREACHABLE = ("pause", "rollback")
 RESTARTS = ("no", "always", "unless-stopped", "on-failure")
 
 Name = Annotated[str, BeforeValidator(matching(NAME, NAME_WANTED)), _text_schema(NAME)]
@@ -316,7 +320,9 @@ Restart = Annotated[str, BeforeValidator(choice(*RESTARTS)), _one_of(*RESTARTS)]
 HardeningName = Annotated[str, BeforeValidator(choice("default", "compatible")), _one_of("default", "compatible")]
 Engine = Annotated[str, BeforeValidator(choice("haproxy")), _one_of("haproxy")]
 Algorithm = Annotated[str, BeforeValidator(choice(*ALGORITHMS)), _one_of(*ALGORITHMS)]
-Order = Annotated[str, BeforeValidator(choice("start-first", later=("stop-first",))), _one_of("start-first")]
+Order = Annotated[str, BeforeValidator(choice(*ORDERS)), _one_of(*ORDERS)]
+OnFailure = Annotated[str, BeforeValidator(choice(*ON_FAILURE)), _one_of(*ON_FAILURE)]
+OnUnreachable = Annotated[str, BeforeValidator(choice(*ON_UNREACHABLE)), _one_of(*ON_UNREACHABLE)]
 Port = Annotated[int, BeforeValidator(whole(1, 65535)), _number_schema(1, 65535)]
 Replicas = Annotated[int, BeforeValidator(whole(1, 1000)), _number_schema(1, 1000)]
 Retained = Annotated[int, BeforeValidator(whole(1, 1000)), _number_schema(1, 1000)]
@@ -329,6 +335,11 @@ Duration = Annotated[float, BeforeValidator(duration), _text_schema(_DURATION_SC
 PositiveDuration = Annotated[float, BeforeValidator(_positive_duration), _text_schema(_DURATION_SCHEMA)]
 Parallelism = Annotated[
     int | str,
-    BeforeValidator(_parallelism),
+    BeforeValidator(_nodes(1)),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}),
+]
+NodesOrNone = Annotated[
+    int | str,
+    BeforeValidator(_nodes(0)),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]}),
 ]

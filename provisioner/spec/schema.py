@@ -137,7 +137,7 @@ class ServiceText(Strict):
     """One kind of container."""
 
     later: ClassVar[tuple[str, ...]] = (
-        "env_file", "logging", "ulimits", "release_command", "depends_on", "schedule", "hooks",
+        "env_file", "logging", "ulimits", "depends_on", "schedule", "hooks",
     )  # fmt: skip
 
     hosts: kind.Line = required("Hosts it runs on, as an inventory pattern: web:&prod:!web3.")
@@ -163,6 +163,7 @@ class ServiceText(Strict):
     restart: kind.Restart = key("When the engine restarts it, unless-stopped where absent.")
     stop_signal: kind.StopSignal = key("Signal that asks it to stop; the image's own where absent.")
     stop_grace_period: kind.Duration = key("Time it has to stop before it is killed, 10s where absent.")
+    release_command: Words = key("Command run once in the new image before the first node changes; none where absent.")
 
 
 class BindText(Strict):
@@ -198,15 +199,18 @@ class LoadBalancerText(Strict):
 class RolloutText(Strict):
     """How a change moves through the fleet."""
 
-    later: ClassVar[tuple[str, ...]] = (
-        "canary", "canary_soak", "progress_deadline", "monitor", "max_failures", "on_failure", "on_unreachable",
-    )  # fmt: skip
-
-    order: kind.Order = key("The new container starts before the old one stops: start-first.")
+    order: kind.Order = key("Whether a node's new container starts before its old one stops: start-first where absent.")
     parallelism: kind.Parallelism = key("Nodes changed at once, as a number or a share such as 25%; 1 where absent.")
+    canary: kind.NodesOrNone = key("Nodes that change first and are soaked, as a number or a share; 1 where absent.")
+    canary_soak: kind.Duration = key("Time a canary is judged before others follow, 10s where absent.")
     min_healthy_time: kind.Duration = key("Time a node must stay healthy to count as such, 5s where absent.")
     healthy_deadline: kind.PositiveDuration = key("Time a node has to become healthy, 2m where absent.")
+    progress_deadline: kind.PositiveDuration = key("Time from one node that succeeds to the next, 10m where absent.")
     drain_timeout: kind.Duration = key("Time a leaving node has to finish its requests, 30s where absent.")
+    monitor: kind.Duration = key("Time a fresh node is judged by real requests at a tenth's share, 15s where absent.")
+    max_failures: kind.NodesOrNone = key("Nodes that may fail and are taken back, a number or a share; 0 where absent.")
+    on_failure: kind.OnFailure = key("What a failure leads to: rollback, pause or abort; rollback where absent.")
+    on_unreachable: kind.OnUnreachable = key("What a lost host leads to: pause or rollback; pause where absent.")
     retain: kind.Retained = key("Releases that `prune` keeps, 5 where absent.")
 
 

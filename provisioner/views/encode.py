@@ -15,6 +15,7 @@ from provisioner.model.event import (
     Finished,
     HostUnreachableSeen,
     PlanMade,
+    RolledBack,
     SpaceFreed,
     StepStarted,
 )
@@ -96,6 +97,8 @@ def event_object(event: Event) -> Json:
             return {"type": "host_unreachable", "host": event.host, "reason": event.reason, "hint": event.hint}
         case SpaceFreed():
             return {"type": "space_freed", "host": event.host, "images": event.images, "bytes": event.freed}
+        case RolledBack():
+            return {"type": "rolled_back", "release": event.release, "failed": event.failed, "reason": event.reason}
         case Finished():
             return _finished(event)
         case ActionProgress() | ActionSucceeded() | ActionFailed():

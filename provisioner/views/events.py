@@ -13,6 +13,7 @@ from provisioner.model.event import (
     Finished,
     HostUnreachableSeen,
     Outcome,
+    RolledBack,
     SpaceFreed,
     StepStarted,
 )
@@ -72,6 +73,11 @@ def unreachable_page(event: HostUnreachableSeen, marks: Marks) -> Iterator[Rende
 def freed_line(event: SpaceFreed) -> str:
     """Return what a host gained."""
     return f"{event.host}: {plural(event.images, 'image')} removed, {size(event.freed)} freed"
+
+
+def rolled_back_line(event: RolledBack) -> str:
+    """Return that the fleet is where it was."""
+    return f"{event.failed} was taken back: every host was observed on {event.release}"
 
 
 def finished_line(event: Finished, marks: Marks) -> RenderableType:

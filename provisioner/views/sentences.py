@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from provisioner.model.balancer import FULL_SHARE
 from provisioner.model.image import ImageTarget, Known, ToBuild, ToFetch
 from provisioner.model.plan import (
     Action,
@@ -11,6 +12,7 @@ from provisioner.model.plan import (
     AwaitRunning,
     BuildImage,
     ConfigureBalancer,
+    ConfirmCapacity,
     DrainSlot,
     EnterRotation,
     FetchImage,
@@ -22,10 +24,12 @@ from provisioner.model.plan import (
     RemoveVolume,
     RestSlot,
     ReviveContainer,
+    RunReleaseCommand,
     ShipImage,
     StartBalancer,
     StartNode,
     StopContainer,
+    WatchSlot,
 )
 from provisioner.views.words import short
 
@@ -55,6 +59,12 @@ def sentence(action: Action) -> str:
             return "keep what the release is made from"
         case RecordRelease():
             return f"record the release {action.release}".rstrip()
+        case RunReleaseCommand():
+            return f"run the release command of {action.service}"
+        case WatchSlot():
+            return f"watch {action.node} slot {action.slot} until it is {action.seconds:g} s in rotation"
+        case ConfirmCapacity():
+            return f"see that {action.floor} nodes of {action.backend} stay in rotation"
         case _:
             assert_never(action)
 
@@ -90,13 +100,17 @@ def _slot(action: HoldSlot | EnterRotation | DrainSlot | RestSlot | AwaitHealthy
         case AwaitHealthy():
             return f"wait until {action.node} slot {action.slot} is healthy"
         case EnterRotation():
-            return f"let requests reach {action.node} slot {action.slot}"
+            return f"let requests reach {action.node} slot {action.slot}{_share(action.share)}"
         case DrainSlot():
             return f"drain {action.node} slot {action.slot}"
         case RestSlot():
             return f"enable the empty slot {action.slot} of {action.node}"
         case _:
             assert_never(action)
+
+
+def _share(share: int) -> str:
+    return "" if share == FULL_SHARE else f", {share} % of a peer's"
 
 
 def _target(image: ImageTarget) -> str:

@@ -15,6 +15,7 @@ from provisioner.model.event import (
     Finished,
     HostUnreachableSeen,
     PlanMade,
+    RolledBack,
     SpaceFreed,
     StepStarted,
 )
@@ -53,6 +54,8 @@ class _Run:
                 self._err.show(*events.unreachable_page(event, self._err.marks))
             case SpaceFreed():
                 self._out.show(events.freed_line(event))
+            case RolledBack():
+                self._out.show(events.rolled_back_line(event))
             case Finished():
                 self._finished(event)
             case _:

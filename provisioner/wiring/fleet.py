@@ -154,6 +154,7 @@ def intend(settings: Settings, declared: Declared, forget: frozenset[str] = froz
         author=git.author(settings.environment),
         commit=git.commit(settings.file.absolute().parent),
         vault=open_vault(spec.secrets, settings.environment, settings.file.absolute().parent),
+        commands={each.name: each.release_command for each in spec.services.values() if each.release_command},
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +11,16 @@ from provisioner.errors import UsageError
 from provisioner.local import addresses, git
 from provisioner.local.release_shelf import ReleaseShelf
 from provisioner.local.templates import TemplateFolders
-from provisioner.model.balancer import BalancerConfig
 from provisioner.model.inventory import Inventory
 from provisioner.model.placement import Placement
 from provisioner.model.release import Release
 from provisioner.model.spec import FleetSpec
-from provisioner.planning.desire import RenderBalancer
 from provisioner.planning.rehome import declared_again, rehomed
 from provisioner.ports import EventSink, Progress
 from provisioner.reconcile.rebuild import Rebuilt, release_on_hosts, release_on_shelf
 from provisioner.reconcile.releases import kept_release
 from provisioner.reconcile.world import Intent, World
-from provisioner.render.balancer import KEPT_TEMPLATE, balancer_text
-from provisioner.render.templates import TemplateSource
+from provisioner.render.balancer import kept_renderer
 from provisioner.spec.place import place
 from provisioner.spec.source import SourceText
 from provisioner.spec.tree import Positions
@@ -91,7 +87,7 @@ def intend_again(settings: Settings, start: Ground, rebuilt: Rebuilt) -> Intent:
     spec = declared_again(release)
     inventory = addresses.resolved(start.inventory)
     placement = place(spec, inventory, _nowhere(release.name))
-    render = _renderer({each.name: each.text for each in content.templates})
+    render = kept_renderer({each.name: each.text for each in content.templates})
     desired = rehomed(content, spec, placement, render)
     sources = declared_secrets(settings) if any(node.secrets for node in desired.nodes) else {}
     return Intent(
@@ -116,14 +112,3 @@ def _nowhere(name: str) -> Positions:
     """Return the places of a spec that nobody has: faults are told about the release as a whole."""
     source = SourceText(f"release {name}", "{}")
     return Positions(source, read_document(source).root)
-
-
-def _renderer(templates: Mapping[str, str]) -> RenderBalancer:
-    def load(name: str) -> TemplateSource | None:
-        return TemplateSource(name, templates[name]) if name in templates else None
-
-    @functools.cache
-    def render(config: BalancerConfig) -> tuple[str, str]:
-        return balancer_text(config, load, KEPT_TEMPLATE)
-
-    return render

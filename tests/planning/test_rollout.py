@@ -24,7 +24,8 @@ from provisioner.model.plan import (
     StartNode,
     StopContainer,
 )
-from provisioner.planning.rollout import batch_size, plan
+from provisioner.planning.lane import number
+from provisioner.planning.rollout import plan
 from tests import fleets
 
 RELEASE = fleets.release(fleets.desired())
@@ -217,7 +218,7 @@ def test_a_port_that_would_collide_with_the_own_old_slot_is_refused() -> None:
 )
 def test_parallelism_is_a_number_or_a_share_rounded_down(share: int | str, nodes: int, size: int) -> None:
     """A share never rounds to more nodes than it says, and never to none."""
-    assert batch_size(share, nodes) == size
+    assert max(number(share, nodes), 1) == size
 
 
 def test_the_order_of_observation_changes_no_plan() -> None:

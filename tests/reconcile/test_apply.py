@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.errors import HostUnreachable, InterruptionRefused
 from provisioner.hosts.memory import AppBehaviour
-from provisioner.model.spec import Bind, FromTemplate, LoadBalancer
+from provisioner.model.spec import Bind, FleetSpec, FromTemplate, LoadBalancer
 from provisioner.reconcile.apply import Consent
 from tests import fleets
 from tests.simulation import WEBS, Simulation, checked_on, spec, without
@@ -92,28 +92,34 @@ def test_a_new_image_is_built_once(fleet: Simulation) -> None:
 def test_a_node_that_fails_its_gate_is_removed_and_its_old_slot_serves(
     fleet: Simulation, behaviour: AppBehaviour
 ) -> None:
-    """The first node fails: nothing changed, exit 1, no second container left, and all old slots in rotation."""
+    """The first node fails: taken back, exit 3, no second container left, and all old slots in rotation."""
     fleet.apply(spec(A="1"))
     fleet.version = "2"
     fleet.behave(behaviour)
     finished = fleet.apply(spec(A="1"))
-    assert (finished.outcome, finished.exit_code) == ("failed", 1)
+    assert (finished.outcome, finished.exit_code) == ("rolled_back", 3)
     assert [running(fleet, host) for host in WEBS] == [["shop.web-1.a"]] * 3
     assert served(fleet) == {"web1.1.a", "web2.1.a", "web3.1.a"}
 
 
+def aborting() -> FleetSpec:
+    """Return the standard fleet that takes back the node that fails, and no other."""
+    wanted = spec(A="1")
+    return replace(wanted, rollout=replace(wanted.rollout, on_failure="abort"))
+
+
 def test_a_node_that_fails_after_others_changed_leaves_the_fleet_mixed(fleet: Simulation) -> None:
-    """The second node fails: exit 6, the first stays new, the others stay old, and the fleet is not uniform."""
-    fleet.apply(spec(A="1"))
+    """The second node fails and nothing is to be rolled back: exit 6, the first stays new, the others stay old."""
+    fleet.apply(aborting())
     fleet.version = "2"
     fleet.behave(AppBehaviour())
-    image = fleet.builder.find(fleet.intent(spec(A="1")).tags["web"])
+    image = fleet.builder.find(fleet.intent(aborting()).tags["web"])
     assert image is not None
     fleet.hosts.own_behaviours["web2"][image.image_id] = AppBehaviour(exits_after=0.1, exit_code=1)
-    finished = fleet.apply(spec(A="1"))
+    finished = fleet.apply(aborting())
     assert (finished.outcome, finished.exit_code) == ("halted", 6)
     assert [running(fleet, host) for host in WEBS] == [["shop.web-1.b"], ["shop.web-1.a"], ["shop.web-1.a"]]
-    assert not fleet.status(spec(A="1")).uniform
+    assert not fleet.status(aborting()).uniform
 
 
 def test_the_same_command_goes_on_after_the_fault_is_gone(fleet: Simulation) -> None:
@@ -126,13 +132,13 @@ def test_the_same_command_goes_on_after_the_fault_is_gone(fleet: Simulation) -> 
 
 
 def test_a_check_that_no_node_passes_takes_nothing_out(fleet: Simulation) -> None:
-    """A mistyped health path ends in exit 1 with every node still served."""
+    """A mistyped health path ends in exit 3 with every node still served."""
     fleet.behave(AppBehaviour(healthy_paths=frozenset({"/healthz"})))
     fleet.apply(checked_on("/healthz"))
     finished = fleet.apply(checked_on("/helthz"))
-    assert finished.exit_code == 1
+    assert finished.exit_code == 3
     assert served(fleet) >= {"web1.1.a", "web2.1.a", "web3.1.a"}
-    assert fleet.apply(checked_on("/healthz")).outcome == "complete"
+    assert fleet.apply(checked_on("/healthz")).outcome == "unchanged"
     assert fleet.drift(checked_on("/healthz")) == []
 
 

@@ -82,6 +82,7 @@ def test_every_key_of_a_service_reads() -> None:
         restart="always",
         stop_signal="SIGQUIT",
         stop_grace_period=120.0,
+        release_command=("migrate", "--up"),
     )  # fmt: skip
 
 
@@ -92,7 +93,21 @@ def test_the_rest_of_a_fleet_reads() -> None:
     assert spec.services["jobs"].environment == {"A": "1=2", "B": ""}
     assert spec.services["jobs"].healthcheck.test == ("CMD-SHELL", "curl -f localhost")
     assert spec.services["jobs"].hardening is Hardening.COMPATIBLE
-    assert spec.rollout == RolloutPolicy("25%", "start-first", 1.0, 60.0, 0.0, 9)
+    assert spec.rollout == RolloutPolicy(
+        parallelism="25%",
+        canary=0,
+        canary_soak=0.0,
+        min_healthy_time=1.0,
+        healthy_deadline=60.0,
+        progress_deadline=3600.0,
+        drain_timeout=0.0,
+        monitor=60.0,
+        max_failures="10%",
+        on_failure="pause",
+        on_unreachable="rollback",
+        retain=9,
+    )
+    assert spec.services["web"].release_command == ("migrate", "--up")
     balancer = spec.load_balancer
     assert balancer is not None
     assert balancer.bind == (Bind(80), Bind(8443, "10.0.0.1"))

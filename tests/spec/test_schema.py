@@ -70,7 +70,7 @@ def test_every_key_has_a_description() -> None:
 def test_keys_not_carried_out_are_not_offered() -> None:
     """An editor completes only what works."""
     offered = {name for name, _ in _properties(json_schema())}
-    assert not offered & {"env_file", "accessories", "baseline", "canary", "on_failure", "tls", "per_host"}
+    assert not offered & {"env_file", "accessories", "baseline", "tls", "per_host"}
 
 
 def test_the_schema_is_plain_json() -> None:

@@ -34,11 +34,12 @@ class MemoryContainers:
             machine.containers[held.container_id] = held
             return held.container_id
 
-    def start(self, container_id: str) -> None:
+    def start(self, container_id: str, restart: str = "") -> None:
         """Start a container, or unpause it; one whose published port is taken stays created."""
         machine = self._machine
         held = machine.need(container_id)
         with machine.line.effect(f"start {held.name}"), machine.lock:
+            held.restart = restart or held.restart
             if held.stage == "paused":
                 resume(machine, held)
             elif held.state(machine.clock.monotonic()) != "running":

@@ -17,6 +17,7 @@ from provisioner.model.observed import (
     ObservedContainer,
     ObservedHost,
     ObservedRelease,
+    release_outcome,
 )
 from provisioner.planning.effective import effective
 
@@ -105,6 +106,7 @@ def releases(images: tuple[ImageFacts, ...], fleet: str) -> tuple[ObservedReleas
             created=image.labels.get("provisioner.created", ""),
             author=image.labels.get("provisioner.author", ""),
             commit=image.labels.get("provisioner.commit", ""),
+            outcome=release_outcome(image.labels),
         )
         for image in images
         if image.labels.get(KIND_LABEL) == "release" and image.labels.get(FLEET_LABEL) == fleet
