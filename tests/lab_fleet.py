@@ -218,6 +218,7 @@ class Fleet:
         self.variables: dict[str, str] = {}
         text = self.file.read_text()
         text = re.sub(r"hosts: web\b", "hosts: web:!web4", text)
+        text = text.replace("canary_soak: 3s, monitor: 5s", "canary: 0, canary_soak: 0s, monitor: 0s")
         self.file.write_text(text.replace("min_healthy_time: 2s", "min_healthy_time: 500ms"))
 
     def rewrite(self, old: str, new: str, file: str = "fleet.yaml") -> None:

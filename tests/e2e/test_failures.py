@@ -10,11 +10,14 @@ from tests.strict_client import StrictClient
 pytestmark = pytest.mark.lab
 
 
-def fails(hello: Fleet, *told: str) -> Ran:
-    """Apply what cannot work: exit 1, its reason told, not one request lost, nothing left of it."""
+def fails(hello: Fleet, *told: str, code: int = 1) -> Ran:
+    """Apply what cannot work: its reason told, not one request lost, nothing left of it.
+
+    Exit 1 where it fails before anything moves, 3 where a node was taken back.
+    """
     with StrictClient(hello.lab.port) as client:
         ran = hello.run("apply", "-y")
-    assert ran.code == 1, ran.out + ran.err
+    assert ran.code == code, ran.out + ran.err
     for text in told:
         assert text in ran.out + ran.err
     assert client.failures == []
@@ -27,14 +30,14 @@ def fails(hello: Fleet, *told: str) -> Ran:
 def test_a_container_that_exits_at_once_shows_its_last_words(hello: Fleet) -> None:
     """A program that dies is named with its exit code and its last lines."""
     hello.rewrite("import html", "raise SystemExit('the database is not configured')", "app/app.py")
-    fails(hello, "the container of web1/web-1 ended", "the database is not configured")
+    fails(hello, "the container of web1/web-1 ended", "the database is not configured", code=3)
 
 
 def test_a_container_that_never_gets_healthy_is_given_up(hello: Fleet) -> None:
     """A program whose health page fails is given up after the deadline, and what the check said is told."""
     hello.rewrite("/healthz", "/never", "app/app.py")
     hello.rewrite("healthy_deadline: 60s", "healthy_deadline: 5s")
-    fails(hello, "did not become healthy within 5 s", "404")
+    fails(hello, "did not become healthy within 5 s", "404", code=3)
 
 
 def test_a_failing_build_names_its_instruction(hello: Fleet) -> None:
@@ -53,7 +56,7 @@ def test_a_port_that_somebody_else_holds_is_named(hello: Fleet) -> None:
     ports = " ".join(f"-p {port}:80" for port in (13080, 13081))
     hello.lab.on("web1", f"docker run -d --name squatter {ports} --entrypoint sleep {image} 600")
     try:
-        fails(hello, "13080" if ".b" in hello.lab.on("web1", "docker ps --format '{{.Names}}'") else "13081")
+        fails(hello, "13080" if ".b" in hello.lab.on("web1", "docker ps --format '{{.Names}}'") else "13081", code=3)
     finally:
         hello.lab.on("web1", "docker rm -f squatter")
 
