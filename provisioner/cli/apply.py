@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from provisioner.cli.consent import confirmed, stop_on_interrupt
 from provisioner.cli.options import Common, Locked, takes_common
 from provisioner.cli.screen import may_ask, open_view, settings
 
+Kept = Annotated[Path | None, typer.Argument(metavar="[FILE]", help="A plan that `plan -o FILE` kept.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Interrupt = Annotated[bool, typer.Option("--allow-interruption", help="Allow steps that clients would notice.")]
 Forget = Annotated[
@@ -22,21 +24,24 @@ def apply(
     context: typer.Context,
     common: Common,
     *,
+    file: Kept = None,
     yes: Yes = False,
     allow_interruption: Interrupt = False,
     forget: Forget = None,
     locked: Locked = False,
 ) -> int:
-    """Bring the fleet to what the spec says, and prove it."""
+    """Bring the fleet to what the spec says, and prove it; with FILE by exactly the plan that `plan -o` kept there."""
     from provisioner.reconcile.apply import Consent
     from provisioner.reconcile.apply import apply as carry_out
     from provisioner.reconcile.prepare import prepare
-    from provisioner.wiring import fleet, parts
+    from provisioner.wiring import fleet, parts, plan_file
 
     view, chosen = open_view(context, common, run=True), settings(common, locked=locked)
     declared = fleet.declare(chosen)
     intent = fleet.intend(chosen, declared, forget=frozenset(forget or ()))
     with parts.open_world(chosen, declared, view) as world, stop_on_interrupt(view) as stop:
         prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
+        if file is not None:
+            plan_file.refuse_stale(file, prepared)
         consent = Consent(allow_interruption, stop, lambda: confirmed(yes=yes, may_ask=may_ask(common)))
         return carry_out(world, intent, prepared, consent).exit_code

@@ -19,6 +19,16 @@ def write_tree(folder: Path, files: Mapping[str, str]) -> None:
             raise StorageFailed(f"{path} cannot be written: {error.strerror}", hint="name another folder") from error
 
 
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone may read. Raise StorageFailed."""
+    try:
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+    except OSError as error:
+        raise StorageFailed(f"{path} cannot be written: {error.strerror}", hint="name another file") from error
+
+
 def own_folder(folder: Path) -> Path:
     """Make a folder of ours that git ignores, and return it. Raise StorageFailed."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from provisioner.model.balancer import FULL_SHARE, Check
@@ -350,6 +351,14 @@ class MissingSecret:
 
     secret: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """A plan as it is kept in a file, with what was seen when it was made: hosts' containers, releases and files."""
+
+    plan: Plan
+    seen: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

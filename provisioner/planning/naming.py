@@ -41,6 +41,35 @@ def stable(observed: Observed) -> tuple[ObservedRelease, ...]:
     return tuple(release for release in recorded(observed) if release.stable)
 
 
+def to_go_back_to(text: str, observed: Observed) -> ObservedRelease:
+    """Return the stable release that a rollback leads to: the one that is named, else the one before.
+
+    Where a rollout was cut short, containers carry the name of a release that is newer than any stable one: then it is
+    the newest stable one itself. Raise UsageError where there is none.
+    """
+    known = stable(observed)
+    if not known:
+        raise UsageError("there is no release to go back to", hint="none went through its whole rollout yet")
+    if text:
+        return _stable_one(named(text, recorded(observed)), known)
+    current = known[0]
+    labels = (each.labels.get(RELEASE_LABEL, "") for host in observed.hosts for each in host.containers)
+    worn = [int(match[1]) for label in labels if (match := _NAME.fullmatch(label))]
+    if max(worn, default=0) > current.number:
+        return current
+    before = next((each for each in known if each.digest != current.digest), None)
+    if before is None:
+        raise UsageError(f"there is no release before {current.name}", hint="`provisioner history` lists what is kept")
+    return before
+
+
+def _stable_one(meant: ObservedRelease, known: tuple[ObservedRelease, ...]) -> ObservedRelease:
+    if meant in known:
+        return meant
+    hint = f"known are: {', '.join(each.name for each in known)}"
+    raise UsageError(f"{meant.name} never went through its whole rollout", hint=hint)
+
+
 def named(text: str, releases: Iterable[ObservedRelease]) -> ObservedRelease:
     """Return the release that is meant by `r12`, `12`, `r12-9f3c…` or the beginning of its digest.
 

@@ -11,7 +11,7 @@ from provisioner.model.inventory import Host
 from provisioner.model.observed import Observed, ObservedRelease
 from provisioner.model.release import Chapter, Comparison, History, Release
 from provisioner.planning.compare import compare, summary
-from provisioner.planning.naming import named, recorded
+from provisioner.planning.naming import named, recorded, to_go_back_to
 from provisioner.reconcile.observe import observe, read_recorded
 from provisioner.reconcile.world import Lookout
 
@@ -35,6 +35,10 @@ class Archive:
     def find(self, name: str) -> Release:
         """Return the release that is meant. Raise UsageError, ProvisionerError where no copy of it is whole."""
         return self.read(named(name, self.releases))
+
+    def behind(self, name: str) -> Release:
+        """Return the release that a rollback leads to, the one before where none is named. Raise UsageError."""
+        return self.read(to_go_back_to(name, self.observed))
 
     def read(self, found: ObservedRelease) -> Release:
         """Return a release. Raise ProvisionerError where no copy of it is whole."""

@@ -86,7 +86,7 @@ def intend_again(settings: Settings, start: Ground, rebuilt: Rebuilt) -> Intent:
     release, content = rebuilt.release, rebuilt.release.content
     spec = declared_again(release)
     inventory = addresses.resolved(start.inventory)
-    placement = place(spec, inventory, _nowhere(release.name))
+    placement = place(spec, inventory, nowhere(release.name))
     render = kept_renderer({each.name: each.text for each in content.templates})
     desired = rehomed(content, spec, placement, render)
     sources = declared_secrets(settings) if any(node.secrets for node in desired.nodes) else {}
@@ -108,7 +108,7 @@ def intend_again(settings: Settings, start: Ground, rebuilt: Rebuilt) -> Intent:
     )
 
 
-def _nowhere(name: str) -> Positions:
+def nowhere(name: str) -> Positions:
     """Return the places of a spec that nobody has: faults are told about the release as a whole."""
     source = SourceText(f"release {name}", "{}")
     return Positions(source, read_document(source).root)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab_fleet import Fleet, LabFleet
+from tests.rolling_fleet import RollingFleet, RollingLab
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +18,18 @@ def standing(lab: LabFleet, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     fleet.rewrite("parallelism: 1", "parallelism: 100%")
     yield fleet
     fleet.destroy()
+
+
+@pytest.fixture(scope="session")
+def rolling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RollingFleet]:
+    """Return a fleet of five web hosts on a lab of its own, to be rolled out under load."""
+    lab = RollingLab()
+    lab.down()
+    lab.up()
+    fleet = RollingFleet(lab, tmp_path_factory.mktemp("rolling"))
+    fleet.applied()
+    yield fleet
+    lab.down()
 
 
 @pytest.fixture

@@ -65,12 +65,12 @@ def test_a_changed_port_and_check_lose_no_request(hello: Fleet) -> None:
 
 
 def test_a_check_that_no_node_passes_is_refused_while_everything_serves(hello: Fleet) -> None:
-    """A mistyped health path ends in exit 1 and not one lost request."""
+    """A mistyped health path ends in exit 3 and not one lost request."""
     hello.rewrite("path: /healthz", "path: /healthy")
     hello.rewrite("healthy_deadline: 60s", "healthy_deadline: 4s")
     with StrictClient(hello.lab.port) as client:
         ran = hello.apply()
-    assert (ran.code, ran.finished()["outcome"]) == (1, "failed")
+    assert (ran.code, ran.finished()["outcome"]) == (3, "rolled_back")
     assert client.failures == []
 
 

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.rolling_fleet import WEB_HOSTS, Rolled, RollingFleet, RollingLab
+from tests.rolling_fleet import WEB_HOSTS, Rolled, RollingFleet
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture(scope="module")
-def rolling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RollingFleet]:
-    """Return the fleet on a lab of its own."""
-    lab = RollingLab()
-    lab.down()
-    lab.up()
-    fleet = RollingFleet(lab, tmp_path_factory.mktemp("rolling"))
-    fleet.applied()
-    yield fleet
-    lab.down()
 
 
 def test_rolling_updates_under_load_lose_nothing(rolling: RollingFleet) -> None:

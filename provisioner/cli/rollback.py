@@ -1,0 +1,39 @@
+"""`provisioner rollback`: a release whole again, on the hosts there are now."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from provisioner.cli.apply import Interrupt, Yes
+from provisioner.cli.consent import confirmed, stop_on_interrupt
+from provisioner.cli.options import Common, takes_common
+from provisioner.cli.screen import may_ask, open_view, settings
+
+Name = Annotated[
+    str, typer.Argument(metavar="[RELEASE]", help="`r12`, `12`, `r12-9f3c…` or the beginning of a digest.")
+]
+
+
+@takes_common
+def rollback(
+    context: typer.Context,
+    common: Common,
+    *,
+    release: Name = "",
+    yes: Yes = False,
+    allow_interruption: Interrupt = False,
+) -> int:
+    """Go back to a release whole: images, containers, files, the balancer; the one before where none is named."""
+    from provisioner.reconcile.apply import Consent, apply
+    from provisioner.reconcile.prepare import prepare
+    from provisioner.wiring import rebuild, rollback
+
+    view, chosen = open_view(context, common, run=True), settings(common)
+    start = rollback.ground(chosen, release)
+    with rebuild.open_rebuild(chosen, start, view) as world, stop_on_interrupt(view) as stop:
+        intent = rollback.intend_back(chosen, start)
+        prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
+        consent = Consent(allow_interruption, stop, lambda: confirmed(yes=yes, may_ask=may_ask(common)))
+        return apply(world, intent, prepared, consent).exit_code

@@ -1,0 +1,64 @@
+"""The parts of a rollback: the release that is gone back to, and the fleet it becomes on the hosts there are now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from provisioner.local import addresses, git
+from provisioner.model.release import Release
+from provisioner.model.spec import RolloutPolicy
+from provisioner.planning.rehome import declared_again, rehomed
+from provisioner.reconcile.chronicle import open_archive
+from provisioner.reconcile.restore import restoring
+from provisioner.reconcile.world import Intent
+from provisioner.render.balancer import balancer_text, kept_renderer
+from provisioner.spec.patterns import select
+from provisioner.spec.place import place
+from provisioner.wiring.fleet import Settings, fleet_name, read_fleet_inventory
+from provisioner.wiring.parts import open_lookout
+from provisioner.wiring.rebuild import Ground, nowhere
+
+
+def ground(settings: Settings, name: str) -> Ground:
+    """Find the release to go back to on the hosts of the inventory. Raise UsageError where there is none."""
+    fleet, inventory = fleet_name(settings), read_fleet_inventory(settings)
+    with open_lookout(settings, inventory) as lookout:
+        release = open_archive(lookout, inventory.hosts, fleet).behind(name)
+    return Ground(release, inventory, deploys=True)
+
+
+def intend_back(settings: Settings, start: Ground) -> Intent:
+    """Return a release as what is wanted again, on the hosts its services match now. Raise InvalidInput."""
+    release, inventory = start.release, addresses.resolved(start.inventory)
+    if not release.content.sites:
+        return _where_it_was(settings, start)
+    spec = declared_again(release)
+    placement = place(spec, inventory, nowhere(release.name))
+    render = kept_renderer({each.name: each.text for each in release.content.templates})
+    desired = rehomed(release.content, spec, placement, render)
+    intent = restoring(release, desired, placement.hosts, spec.rollout, render)
+    return _by_whom(settings, start, replace(intent, inventory=inventory.hosts))
+
+
+def _where_it_was(settings: Settings, start: Ground) -> Intent:
+    """Return a release that does not say where its services belong, on the hosts it was on."""
+    inventory, desired = addresses.resolved(start.inventory), start.release.content.desired
+    hosts = {name: inventory.hosts[name] for name in desired.hosts if name in inventory.hosts}
+    intent = restoring(
+        start.release, desired, hosts, _policy(start.release), lambda config: balancer_text(config, _none)
+    )
+    return _by_whom(settings, start, replace(intent, inventory=inventory.hosts))
+
+
+def _none(_name: str) -> None:
+    """Know no template."""
+
+
+def _policy(release: Release) -> RolloutPolicy:
+    balancers = release.content.desired.balancers
+    return RolloutPolicy(drain_timeout=balancers[0].config.drain_timeout) if balancers else RolloutPolicy()
+
+
+def _by_whom(settings: Settings, start: Ground, intent: Intent) -> Intent:
+    scope = frozenset(select(start.inventory, settings.limit)) if settings.limit else None
+    return replace(intent, scope=scope, author=git.author(settings.environment))

@@ -1,0 +1,50 @@
+"""Releases that cannot work, on five real web hosts under load: taken back, and what clients saw of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.rolling_fleet import WEB_HOSTS, Rolled, RollingFleet
+
+pytestmark = pytest.mark.lab
+
+NEVER_READY = {"crash": 0.0, "never-healthy": 0.0, "wrong-port": 0.0, "half-healthy": 0.0}
+READY_FIRST = {"a crash after 5 s": ("crash", 5.0), "errors": ("errors", 0.0), "memory": ("memory", 0.0)}
+MOST = 0.005
+"""The share of requests that a release which got ready may cost, from its first one to the end of the way back."""
+
+
+def taken_back(rolling: RollingFleet, mode: str, after: float = 0.0) -> tuple[Rolled, str]:
+    """Roll out a release that behaves so; exit 3, one fingerprint, everything as before, and nothing of it left."""
+    before = {row["node"]: row["fingerprint"] for row in rolling.status()["nodes"]}
+    name = rolling.change(mode, after)
+    rolled = rolling.rolled()
+    assert rolled.code == 3, rolled.out
+    status = rolling.status()
+    assert (status["uniform"], len({row["fingerprint"] for row in status["nodes"]})) == (True, 1)
+    assert {row["node"]: row["fingerprint"] for row in status["nodes"]} == before
+    assert rolled.twice == []
+    return rolled, name
+
+
+@pytest.mark.parametrize("mode", NEVER_READY)
+def test_a_release_that_never_gets_ready_costs_no_request(rolling: RollingFleet, mode: str) -> None:
+    """It ends at once, is never healthy, is healthy by turns, or listens elsewhere: nobody notices."""
+    rolled, _ = taken_back(rolling, mode)
+    assert rolled.reasons == {}
+    assert rolled.fewest == len(WEB_HOSTS)
+
+
+@pytest.mark.parametrize("case", READY_FIRST)
+def test_a_release_that_fails_later_costs_hardly_any_request(rolling: RollingFleet, case: str) -> None:
+    """It ends after 5 s, answers 500 to whoever is no check, or takes all memory: at most one request in 200 fails."""
+    rolled, name = taken_back(rolling, *READY_FIRST[case])
+    failed, sent = rolled.failed_since(name)
+    assert failed <= sent * MOST, (failed, sent, rolled.reasons)
+
+
+def test_a_crash_in_the_monitor_window_takes_back_those_that_were_over(rolling: RollingFleet) -> None:
+    """Nodes that were over already go back to the containers they had, and no node leaves rotation."""
+    rolled, name = taken_back(rolling, "crash", 7.0)
+    failed, sent = rolled.failed_since(name)
+    assert failed <= sent * MOST, (failed, sent, rolled.reasons)
