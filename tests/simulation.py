@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from provisioner.balancers.memory import MemoryBalancers
 from provisioner.errors import EngineRefused, SecretMissing
@@ -35,6 +34,7 @@ from provisioner.planning.desire import ImageIndex, desire
 from provisioner.reconcile.apply import Consent, apply
 from provisioner.reconcile.chronicle import open_archive
 from provisioner.reconcile.prepare import drift, prepare
+from provisioner.reconcile.restore import restoring
 from provisioner.reconcile.survey import survey
 from provisioner.reconcile.vault import Vault
 from provisioner.reconcile.world import Intent, Storeroom, World
@@ -121,9 +121,13 @@ class Simulation:
             raise SecretMissing(name, f"the variable {name} is not set")
         return Secret(self.values[name])
 
-    def rolling(self, spec: FleetSpec, **policy: Any) -> FleetSpec:
-        """Return a spec with other words about its rollout."""
-        return replace(spec, rollout=replace(spec.rollout, **policy))
+    def roll_back(self, name: str = "", webs: tuple[str, ...] = WEBS) -> Finished:
+        """Go back to a release, the one before where none is named."""
+        world, intent = self.world(), self.intent(fleets.spec(), webs)
+        release = open_archive(world.lookout, self.inventory, "shop").behind(name)
+        back = restoring(release, release.content.desired, intent.hosts, fleets.POLICY, render)
+        back = replace(back, inventory=self.inventory)
+        return apply(world, back, prepare(world.lookout, back, world.builder), Consent())
 
     def writes(self) -> list[str]:
         """Return what was done to any host since it was last forgotten."""

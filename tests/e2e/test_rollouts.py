@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.rolling_fleet import WEB_HOSTS, Rolled, RollingFleet
@@ -10,6 +12,8 @@ pytestmark = pytest.mark.lab
 
 NEVER_READY = {"crash": 0.0, "never-healthy": 0.0, "wrong-port": 0.0, "half-healthy": 0.0}
 READY_FIRST = {"a crash after 5 s": ("crash", 5.0), "errors": ("errors", 0.0), "memory": ("memory", 0.0)}
+DRAIN = 8.0
+"""Seconds the fleet gives leaving nodes (`drain_timeout`)."""
 MOST = 0.005
 """The share of requests that a release which got ready may cost, from its first one to the end of the way back."""
 
@@ -48,3 +52,34 @@ def test_a_crash_in_the_monitor_window_takes_back_those_that_were_over(rolling: 
     rolled, name = taken_back(rolling, "crash", 7.0)
     failed, sent = rolled.failed_since(name)
     assert failed <= sent * MOST, (failed, sent, rolled.reasons)
+
+
+def test_a_rollback_of_five_hosts_restores_everything_quickly(rolling: RollingFleet, tmp_path: Path) -> None:
+    """Image, environment and balancer file changed; who has only the inventory brings the earlier ones back."""
+    rolling.change()
+    rolling.applied()
+    before = {row["node"]: row["fingerprint"] for row in rolling.status()["nodes"]}
+    file = rolling.status()["balancers"][0]["config"]
+    rolling.change()
+    rolling.rewrite('"""An application', '"""Another application', "app/app.py")
+    rolling.rewrite("  bind: [{port: 80}]", "  bind: [{port: 80}]\n  algorithm: leastconn")
+    rolling.applied()
+    assert rolling.status()["balancers"][0]["config"] != file
+    ran = rolling.lab.run("rollback", "-y", "--json", "-i", rolling.inventory, cwd=tmp_path)
+    finished = ran.finished()
+    assert (ran.code, finished["outcome"]) == (0, "complete"), ran.out + ran.err
+    assert {row["node"]: row["fingerprint"] for row in rolling.status()["nodes"]} == before
+    assert rolling.status()["balancers"][0]["config"] == file
+    assert finished["seconds"] <= 10 + DRAIN
+
+
+def test_a_kept_plan_is_refused_once_a_host_has_moved_on(rolling: RollingFleet, tmp_path: Path) -> None:
+    """A container that was stopped meanwhile is named and nothing is changed; the plan of now is done as it stands."""
+    rolling.change()
+    kept = str(tmp_path / "change.plan")
+    assert rolling.run("plan", "-o", kept).code == 0
+    rolling.lab.on("web2", f"docker stop -t 1 {rolling.container('web2')}")
+    ran = rolling.run("apply", "-y", kept)
+    assert (ran.code, "web2: container" in ran.err) == (1, True), ran.err
+    assert rolling.run("plan", "-o", kept).code == 0
+    assert rolling.run("apply", "-y", kept).code == 0
