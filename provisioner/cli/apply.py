@@ -24,7 +24,7 @@ def apply(
     context: typer.Context,
     common: Common,
     *,
-    file: Kept = None,
+    kept: Kept = None,
     yes: Yes = False,
     allow_interruption: Interrupt = False,
     forget: Forget = None,
@@ -41,7 +41,7 @@ def apply(
     intent = fleet.intend(chosen, declared, forget=frozenset(forget or ()))
     with parts.open_world(chosen, declared, view) as world, stop_on_interrupt(view) as stop:
         prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
-        if file is not None:
-            plan_file.refuse_stale(file, prepared)
+        if kept is not None:
+            plan_file.refuse_stale(kept, prepared)
         consent = Consent(allow_interruption, stop, lambda: confirmed(yes=yes, may_ask=may_ask(common)))
         return carry_out(world, intent, prepared, consent).exit_code

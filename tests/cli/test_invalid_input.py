@@ -43,8 +43,8 @@ def test_every_error_is_told_at_once(tmp_path: Path) -> None:
 
 def test_a_key_that_is_not_carried_out_is_refused_by_name(tmp_path: Path) -> None:
     """A key of the language that this version does not carry out is never ignored."""
-    ran = refused(project(tmp_path, f"{EIGHT_LINES}rollout: {{on_failure: rollback}}\n"))
-    assert "fleet.yaml:9:11: 'on_failure' is part of the language but is not carried" in ran.err
+    ran = refused(project(tmp_path, f"{EIGHT_LINES}accessories: {{}}\n"))
+    assert "fleet.yaml:9:1: 'accessories' is part of the language but is not carried" in ran.err
 
 
 def test_a_key_written_twice_is_an_error(tmp_path: Path) -> None:
