@@ -30,7 +30,10 @@ def apply(
     forget: Forget = None,
     locked: Locked = False,
 ) -> int:
-    """Bring the fleet to what the spec says, and prove it; with FILE by exactly the plan that `plan -o` kept there."""
+    """Bring the fleet to what the spec says, and prove it.
+
+    With FILE by exactly the plan that `plan -o FILE` kept, or not at all.
+    """
     from provisioner.reconcile.apply import Consent
     from provisioner.reconcile.apply import apply as carry_out
     from provisioner.reconcile.prepare import prepare

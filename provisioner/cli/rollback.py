@@ -25,7 +25,7 @@ def rollback(
     yes: Yes = False,
     allow_interruption: Interrupt = False,
 ) -> int:
-    """Go back to a release whole: images, containers, files, the balancer; the one before where none is named."""
+    """Restore a release whole, the one before where none is named."""
     from provisioner.reconcile.apply import Consent, apply
     from provisioner.reconcile.prepare import prepare
     from provisioner.wiring import rebuild, rollback

@@ -15,8 +15,8 @@ from provisioner import __version__
 from tests.cli.command_line import CHECKOUT, provisioner
 
 VERBS = (
-    "validate", "render", "schema", "lock", "build", "rebuild", "plan", "apply", "status", "drift", "history",
-    "prune", "doctor", "trust", "destroy", "lab",
+    "validate", "render", "schema", "lock", "build", "rebuild", "plan", "apply", "rollback", "status", "drift",
+    "history", "prune", "doctor", "trust", "destroy", "lab",
 )  # fmt: skip
 AT_MOST = 0.25
 SLOW_TO_IMPORT = {"paramiko", "docker", "pydantic", "jinja2", "rich", "yaml", "cryptography", "requests"}

@@ -18,7 +18,7 @@ SLIPS = [
     (("validate", "--forks", "0"), "--forks"),
     (("lab", "up", "--port", "99999"), "--port"),
     (("validate", "extra"), "extra"),
-    (("rollback",), "rollback"),
+    (("rolback",), "'rollback'"),
 ]
 
 
