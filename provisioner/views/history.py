@@ -18,7 +18,7 @@ from provisioner.views.tables import table
 from provisioner.views.words import names, plural, short, size
 
 SCHEMA = 1
-HEADERS = ("release", "when", "who", "commit", "changed", "on")
+HEADERS = ("release", "when", "who", "commit", "outcome", "stable", "changed", "on")
 _COMMIT = 12
 _STYLES = {"+": "add", "-": "remove", "@": "faint"}
 
@@ -27,7 +27,16 @@ def history_page(history: History, width: int) -> Iterator[RenderableType]:
     """Yield every release, newest first."""
     if history.chapters:
         rows = [
-            (each.name, each.created, each.author, _commit(each.commit), each.changed, names(each.hosts))
+            (
+                each.name,
+                each.created,
+                each.author,
+                _commit(each.commit),
+                each.outcome.replace("_", " "),
+                "yes" if each.stable else "no",
+                each.changed,
+                names(each.hosts),
+            )
             for each in history.chapters
         ]
         yield from table(HEADERS, rows, width)
@@ -72,7 +81,10 @@ def release_object(release: Release) -> dict[str, object]:
         "schema": SCHEMA,
         "fleet": content.desired.fleet,
         "release": {
-            **{key: getattr(release, key) for key in ("name", "number", "digest", "created", "author", "commit")},
+            **{
+                key: getattr(release, key)
+                for key in ("name", "number", "digest", "created", "author", "commit", "outcome")
+            },
             "inputs": release.inputs or None,
             "hosts": list(content.desired.hosts),
             "images": dict(content.desired.images),

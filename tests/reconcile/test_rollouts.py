@@ -173,6 +173,39 @@ def test_a_host_that_is_lost_in_the_middle_pauses_and_no_second_one_leaves(fleet
     assert (on_all(fleet), fleet.drift(watched())) == (NEW, [])
 
 
+def test_a_lost_host_may_lead_to_a_way_back_for_the_others(fleet: Simulation) -> None:
+    """With `on_unreachable: rollback` the nodes that changed go back; the host that is not seen makes it exit 4."""
+    wanted = watched(on_unreachable="rollback", monitor=0.0)
+    fleet.apply(wanted)
+    fleet.version = "2"
+    fleet.hosts.effects.before = lambda host, name: (
+        fleet.hosts["web2"].cut() if (host, name) == ("web2", "create shop.web-1.b") else None
+    )
+    finished = fleet.apply(wanted)
+    fleet.hosts.effects.before = None
+    assert (finished.outcome, finished.exit_code) == ("paused", 4), finished.message
+    fleet.hosts["web2"].restore()
+    assert on_all(fleet) == OLD
+    assert len(served(fleet)) == 3
+
+
+def test_a_worker_of_the_balancer_that_begins_anew_fails_no_node(fleet: Simulation) -> None:
+    """Restarted in mid-watch it counts from nothing; the fresh slot is capped again, and the rollout completes."""
+    fleet.apply(watched())
+    fleet.balancers.rate = 50.0
+    fleet.version = "2"
+    again = [True]
+
+    def restart(host: str, name: str) -> None:
+        if (host, name) == ("web2", "create shop.web-1.b") and again.pop():
+            fleet.hosts["lb1"].restart("shop.load-balancer-1.a")
+
+    fleet.hosts.effects.before = restart
+    finished = fleet.apply(watched())
+    assert (finished.outcome, on_all(fleet)) == ("complete", NEW), finished.message
+    assert fleet.drift(watched()) == []
+
+
 def test_capacity_below_the_floor_pauses(fleet: Simulation) -> None:
     """A peer that dies meanwhile counts: no old slot leaves rotation any more."""
     fleet.apply(watched())
@@ -267,3 +300,34 @@ def apply_with(fleet: Simulation, command: tuple[str, ...]) -> Finished:
     wanted = watched()
     service = replace(wanted.services["web"], release_command=command)
     return fleet.apply(replace(wanted, services={"web": service}), consent=Consent())
+
+
+class Died(BaseException):
+    """Stands for a controller that is killed: nothing of ours catches it."""
+
+
+@pytest.mark.parametrize("order", ["start-first", "stop-first"])
+def test_a_controller_that_dies_in_a_watched_rollout_is_followed_by_one_that_converges(
+    fleet: Simulation, order: str
+) -> None:
+    """At every fourth effect: nobody is out beside the batch, and the same command ends with full shares everywhere."""
+    fleet.apply(watched(order=order))
+    fleet.hosts.effects.clear()
+    fleet.version = "2"
+    fleet.apply(watched(order=order))
+    for number in range(1, len(fleet.writes()), 4):
+        fleet.version = f"3.{number}"
+        left = [number]
+
+        def kill(host: str, name: str, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Died
+
+        fleet.hosts.effects.after = kill
+        with pytest.raises(Died):
+            fleet.apply(watched(order=order))
+        fleet.hosts.effects.after = None
+        assert len({each.split(".")[0] for each in served(fleet)}) >= (3 if order == "start-first" else 2), number
+        assert fleet.apply(watched(order=order)).outcome in {"complete", "unchanged"}, number
+        assert (fleet.drift(watched(order=order)), [len(each) for each in on_all(fleet)]) == ([], [1, 1, 1]), number

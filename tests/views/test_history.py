@@ -16,6 +16,18 @@ HISTORY = History(
         Chapter(
             "r2-9f3c1e0a7b21", 2, "9f" * 32, "2026-01-02T03:04:05Z", "ada@desk", "c" * 40, "web: image", ("lb1", "web1")
         ),
+        Chapter(
+            "r2-9f3c1e0a7b2f",
+            2,
+            "9e" * 32,
+            "2026-01-02T03:00:00Z",
+            "ada@desk",
+            "",
+            "web: image",
+            ("lb1",),
+            "rolled_back",
+            stable=False,
+        ),
         Chapter("r1-1212000000aa", 1, "12" * 32, "2026-01-01T00:00:00Z", "ada@desk", "", "the first", ("lb1",)),
     ),
     ("web2",),
@@ -35,12 +47,14 @@ def shown(what: str, value: object, *, as_json: bool = False) -> str:
 
 
 def test_the_history_is_a_table_newest_first() -> None:
-    """Each release stands on a line with who, when, what and where; hosts that were not asked are named."""
+    """Each release stands on a line with who, when, how it ended, what and where; hosts not asked are named."""
     lines = shown("history", HISTORY).splitlines()
     assert lines[1].split() == [
-        "r2-9f3c1e0a7b21", "2026-01-02T03:04:05Z", "ada@desk", "c" * 12, "web:", "image", "lb1,", "web1",
+        "r2-9f3c1e0a7b21", "2026-01-02T03:04:05Z", "ada@desk", "c" * 12, "complete", "yes", "web:", "image",
+        "lb1,", "web1",
     ]  # fmt: skip
-    assert lines[2].startswith("r1-")
+    assert "rolled back  no" in lines[2]
+    assert lines[3].startswith("r1-")
     assert "web2" in lines[-1]
 
 
