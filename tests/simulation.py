@@ -126,7 +126,7 @@ class Simulation:
         world, intent = self.world(), self.intent(fleets.spec(), webs)
         release = open_archive(world.lookout, self.inventory, "shop").behind(name)
         back = restoring(release, release.content.desired, intent.hosts, fleets.POLICY, render)
-        back = replace(back, inventory=self.inventory)
+        back = replace(back, inventory=self.inventory, vault=intent.vault)
         return apply(world, back, prepare(world.lookout, back, world.builder), Consent())
 
     def writes(self) -> list[str]:

@@ -259,6 +259,7 @@ class RunReleaseCommand:
     options: ContainerOptions
     deadline: float
     reason: str = ""
+    secrets: tuple[DesiredSecret, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,4 +45,5 @@ def _action(scene: Scene, wanted: DesiredNode, argv: tuple[str, ...]) -> RunRele
         image=wanted.image,
         options=replace(options, entrypoint=argv[:1], command=argv[1:], restart="no", health=None),
         deadline=scene.policy.progress_deadline,
+        secrets=wanted.secrets,
     )

@@ -6,7 +6,9 @@ from provisioner.errors import ReleaseCommandFailed
 from provisioner.model.container import ContainerRequest
 from provisioner.model.observed import ObservedContainer
 from provisioner.model.plan import RunReleaseCommand
+from provisioner.model.secret import secrets_volume
 from provisioner.reconcile.run import Run, known_id
+from provisioner.reconcile.secret_delivery import with_secrets
 
 POLL = 0.25
 LOG_LINES = 12
@@ -25,7 +27,7 @@ def run_release_command(action: RunReleaseCommand, run: Run) -> str:
         hostname=action.host,
         labels=run.labels("", action.service, ""),
     )
-    container_id = hands.containers.create(request)
+    container_id = hands.containers.create(with_secrets(request, action, run) if action.secrets else request)
     try:
         hands.containers.start(container_id)
         ended = _ended(action, run, container_id)
@@ -33,6 +35,8 @@ def run_release_command(action: RunReleaseCommand, run: Run) -> str:
             raise _failure(action, run, container_id, f"ended with exit code {ended.exit_code}")
     finally:
         hands.containers.remove(container_id)
+        if action.secrets:
+            hands.containers.remove_volume(secrets_volume(action.name))
     return "ended well"
 
 

@@ -13,6 +13,7 @@ from provisioner.errors import (
     NodeUnhealthy,
     ProvisionerError,
     RolloutStalled,
+    SecretMissing,
 )
 from provisioner.model.drift import Drift
 from provisioner.model.event import Finished, PlanMade, RolledBack
@@ -26,6 +27,7 @@ from provisioner.reconcile.carry_out import Progressed, attempt, carry_out, take
 from provisioner.reconcile.prepare import Prepared, Seen, look, names, plan_again
 from provisioner.reconcile.restore import restoring
 from provisioner.reconcile.run import Run
+from provisioner.reconcile.secrets import refuse_missing
 from provisioner.reconcile.vigil import evict, undoing
 from provisioner.reconcile.world import Intent, World
 
@@ -117,10 +119,19 @@ def _roll_back(world: World, broken: Broken) -> Finished:
     again = plan_again(back, seen, {}, world.builder_host)
     plan = _with_record(again.plan, failed, seen)
     world.sink.emit(PlanMade(plan))
-    run = Run(world, back.fleet, again.hosts, again.release, back.inputs, earlier=failed)
-    done = carry_out(plan.steps, run, lambda: False)
+    run = Run(world, back.fleet, again.hosts, again.release, back.inputs, earlier=failed, vault=back.vault)
+    done = _carried_out(plan, run)
     actions = broken.done.actions + done.actions
     return replace(_judged(world, broken, back, target, done), actions=actions)
+
+
+def _carried_out(plan: Plan, run: Run) -> Progressed:
+    """Carry out a way back, unless it would need a secret that is not here any more: then nothing of it."""
+    try:
+        refuse_missing(plan, run.vault)
+    except SecretMissing as error:
+        return Progressed(failure=error)
+    return carry_out(plan.steps, run, lambda: False)
 
 
 def _clear(broken: Broken) -> None:
@@ -137,7 +148,7 @@ def _way_back(broken: Broken, target: Release) -> Intent:
     intent = broken.intent
     hosts = {**broken.prepared.hosts, **intent.hosts}
     back = restoring(target, target.content.desired, hosts, intent.policy, intent.render)
-    return replace(back, inventory=intent.inventory, scope=intent.scope, forget=intent.forget)
+    return replace(back, inventory=intent.inventory, scope=intent.scope, forget=intent.forget, vault=intent.vault)
 
 
 def _dated(world: World, release: Release) -> Release:

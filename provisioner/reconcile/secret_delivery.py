@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from provisioner.errors import EngineRefused, HostError, PlanStale
 from provisioner.model.container import FLEET_LABEL, KIND_LABEL, ContainerOptions, ContainerRequest, Mount
-from provisioner.model.plan import StartNode
+from provisioner.model.plan import RunReleaseCommand, StartNode
 from provisioner.model.secret import SECRETS_FOLDER, Secret, filler_name, secrets_volume
 from provisioner.ports import FileContent
 from provisioner.reconcile.run import Run
@@ -19,7 +19,7 @@ FILLER = "filler"
 CONFLICT = 409
 
 
-def with_secrets(request: ContainerRequest, action: StartNode, run: Run) -> ContainerRequest:
+def with_secrets(request: ContainerRequest, action: StartNode | RunReleaseCommand, run: Run) -> ContainerRequest:
     """Fill the volume of a container that is to be created; return its request with mount and variables.
 
     Raise SecretMissing where a value is not here, or is not the one that the plan was made with.

@@ -13,7 +13,7 @@ from provisioner.model.drift import Drift
 from provisioner.model.inventory import Host
 from provisioner.model.observed import Observed, ObservedContainer, ObservedHost, Unreachable
 from provisioner.model.placement import SLOTS, container_name
-from provisioner.model.plan import MissingSecret, Plan, StartNode
+from provisioner.model.plan import MissingSecret, Plan, RunReleaseCommand, StartNode
 from provisioner.model.secret import MASKED, SECRETS_FOLDER, UNREADABLE, DesiredSecret, Secret, secrets_volume
 from provisioner.ports import HostReader
 from provisioner.reconcile.vault import Vault
@@ -58,7 +58,7 @@ def missing(desired: Desired, vault: Vault) -> tuple[MissingSecret, ...]:
 def refuse_missing(plan: Plan, vault: Vault) -> None:
     """Raise SecretMissing where a plan creates a container with a secret whose value is not here, or is another."""
     for action in (action for step in plan.steps for action in step.actions):
-        for secret in action.secrets if isinstance(action, StartNode) else ():
+        for secret in action.secrets if isinstance(action, StartNode | RunReleaseCommand) else ():
             vault.matching(plan.fleet, secret)
 
 

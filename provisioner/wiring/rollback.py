@@ -14,9 +14,10 @@ from provisioner.reconcile.world import Intent
 from provisioner.render.balancer import balancer_text, kept_renderer
 from provisioner.spec.patterns import select
 from provisioner.spec.place import place
-from provisioner.wiring.fleet import Settings, fleet_name, read_fleet_inventory
+from provisioner.wiring.fleet import Settings, declared_secrets, fleet_name, read_fleet_inventory
 from provisioner.wiring.parts import open_lookout
 from provisioner.wiring.rebuild import Ground, nowhere
+from provisioner.wiring.secrets import open_vault
 
 
 def ground(settings: Settings, name: str) -> Ground:
@@ -61,4 +62,8 @@ def _policy(release: Release) -> RolloutPolicy:
 
 def _by_whom(settings: Settings, start: Ground, intent: Intent) -> Intent:
     scope = frozenset(select(start.inventory, settings.limit)) if settings.limit else None
-    return replace(intent, scope=scope, author=git.author(settings.environment))
+    secret = any(node.secrets for node in intent.desire({}).nodes)
+    vault = open_vault(
+        declared_secrets(settings) if secret else {}, settings.environment, settings.file.absolute().parent
+    )
+    return replace(intent, scope=scope, author=git.author(settings.environment), vault=vault)

@@ -149,7 +149,7 @@ def test_nothing_that_is_told_or_kept_holds_a_value(shop: Simulation) -> None:
     releases.append(applied(shop, spec()))
     shop.version = "2"
     shop.behave(AppBehaviour(exits_after=0.5, exit_code=1, log=(f"cannot log in with {NEXT}", VALUE)))
-    assert shop.apply(spec()).exit_code == 1
+    assert shop.apply(spec()).exit_code == 3
     failed = [event for event in shop.sink.events if isinstance(event, ActionFailed)]
     assert failed[0].log == ("cannot log in with ***", VALUE), "the program's own words, without its own secret"
     everything = told(shop).replace(repr(failed[0]), "").replace(json.dumps(event_object(failed[0])), "") + shown
@@ -179,7 +179,7 @@ def test_a_node_that_fails_leaves_no_secret(shop: Simulation) -> None:
     applied(shop, spec())
     shop.version = "2"
     shop.behave(AppBehaviour(exits_after=0.5, exit_code=1))
-    assert shop.apply(spec()).exit_code == 1
+    assert shop.apply(spec()).exit_code == 3
     assert volumes(shop) == [VOLUME]
 
 
