@@ -55,7 +55,7 @@ def watch_steps(rota: Rota, moves: tuple[Move, ...], seconds: float, share: int,
     names = ", ".join(each.node for each in moves)
     if seconds > 0:
         watching = (a for each in moves for a in rota.watch(each.view, each.slot, seconds, share))
-        yield from steps(f"{names}: {why} for {seconds:g} s", watching, undoing(rota, moves))
+        yield from steps(f"{names}: {why} for {seconds:g} s", watching, undoing(rota, moves, drained=True))
 
 
 def full_steps(rota: Rota, moves: tuple[Move, ...], share: int) -> Iterator[Step]:
@@ -63,7 +63,7 @@ def full_steps(rota: Rota, moves: tuple[Move, ...], share: int) -> Iterator[Step
     names = ", ".join(each.node for each in moves)
     if share != FULL_SHARE:
         entering = (a for each in moves for a in rota.enter(each.view, each.slot))
-        yield from steps(f"{names}: the full share", entering, undoing(rota, moves))
+        yield from steps(f"{names}: the full share", entering, undoing(rota, moves, drained=True))
 
 
 def leave_steps(rota: Rota, moves: tuple[Move, ...], floor: Floor) -> Iterator[Step]:
@@ -279,15 +279,15 @@ def _gate(rota: Rota, each: Move, slot: Slot) -> tuple[Action, ...]:
     return rota.judge(each.view, slot, server)
 
 
-def undoing(rota: Rota, moves: tuple[Move, ...]) -> tuple[Action, ...]:
+def undoing(rota: Rota, moves: tuple[Move, ...], *, drained: bool = False) -> tuple[Action, ...]:
     """Return what takes back, node by node, containers that failed their gate or their watch.
 
-    One that has nothing beside it stays to be looked at.
+    One that has nothing beside it stays to be looked at. With `drained` it may finish the requests it has.
     """
-    return tuple(action for each in moves for action in _undo(rota, each))
+    return tuple(action for each in moves for action in _undo(rota, each, drained=drained))
 
 
-def _undo(rota: Rota, each: Move) -> tuple[Action, ...]:
+def _undo(rota: Rota, each: Move, *, drained: bool) -> tuple[Action, ...]:
     if each.begins != "create" and each.outgoing is None:
         return ()
     desired = each.view.desired.node
@@ -296,7 +296,8 @@ def _undo(rota: Rota, each: Move) -> tuple[Action, ...]:
     volume = secrets_volume(name) if any(not secret.environment for secret in each.view.desired.secrets) else ""
     gone = RemoveContainer(desired.host, each.node, name, there, "it did not pass its gate", volume)
     back = _back(rota, each) if each.serves and rota.scene.policy.order == "stop-first" else ()
-    return (*rota.hold(each.view, each.slot), gone, *rota.rest(each.view, each.slot), *back)
+    out = rota.drain(each.view, each.slot) if drained else rota.hold(each.view, each.slot)
+    return (*out, gone, *rota.rest(each.view, each.slot), *back)
 
 
 def _back(rota: Rota, each: Move) -> Iterator[Action]:

@@ -125,7 +125,7 @@ def _failed(step: Step, failures: tuple[Failure, ...], steps: tuple[Step, ...], 
     undo += tuple(each for node in beside for each in undoing(steps, node) if each not in undo)
     if failures or beside:
         take_back(undo, run, hold_only=ends and run.pauses)
-    run.vigil.taken_back.update(new)
+    run.vigil.drop(new)
     if not ends:
         return None
     return others[0] if others else next(run.vigil.failures[node] for node in new or run.vigil.failures)

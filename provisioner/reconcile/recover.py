@@ -140,7 +140,7 @@ def _clear(broken: Broken) -> None:
     watched = list(run.vigil.open.values())
     for each in watched:
         evict(run, each.action)
-    nodes = dict.fromkeys(each.action.node for each in watched if each.action.node not in run.vigil.taken_back)
+    nodes = dict.fromkeys(each.action.node for each in watched)
     take_back(tuple(each for node in nodes for each in undoing(broken.prepared.plan.steps, node)), run)
 
 

@@ -98,6 +98,12 @@ class Vigil:
             if balancer is not None and action.servers:
                 watched.before = balancer.report().servers
 
+    def drop(self, nodes: Iterable[str]) -> None:
+        """Judge nodes no more that were taken back."""
+        with self.lock:
+            self.taken_back.update(nodes)
+            self.open = {key: each for key, each in self.open.items() if key[1] not in self.taken_back}
+
     def finish(self, action: WatchSlot) -> None:
         """Judge a slot no more at one balancer, where this was the last step that watches it."""
         with self.lock:

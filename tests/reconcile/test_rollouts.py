@@ -105,7 +105,9 @@ def test_a_canary_is_judged_beside_the_old_slot_and_costs_no_capacity(fleet: Sim
         e.step for e in fleet.sink.events if isinstance(e, StepStarted) and isinstance(e.step.actions[0], EnterRotation)
     ]
     assert "at 10 % of a peer's share" in entered[-1].title
-    assert not any("drain" in event.step.title for event in fleet.sink.events if isinstance(event, StepStarted))
+    titles = [event.step.title for event in fleet.sink.events if isinstance(event, StepStarted)]
+    assert not any("drain" in title for title in titles)
+    assert titles.count("lb1: give the balancer its file") == 0
 
 
 def test_a_stray_error_triggers_nothing(fleet: Simulation) -> None:
