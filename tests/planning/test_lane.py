@@ -9,6 +9,7 @@ import pytest
 from provisioner.model.desired import Desired
 from provisioner.model.plan import ConfirmCapacity, EnterRotation, Plan, RunReleaseCommand, WatchSlot
 from provisioner.model.spec import RolloutPolicy
+from provisioner.planning.desire import ImageIndex, desire
 from provisioner.planning.lane import beside, number
 from provisioner.planning.rollout import plan
 from tests import fleets
@@ -130,3 +131,27 @@ def test_a_release_command_comes_before_anything_moves_and_only_for_something_ne
 
 def _commands(found: Plan) -> list[object]:
     return [each for step in found.steps for each in step.actions if isinstance(each, RunReleaseCommand)]
+
+
+def on_two_balancers(level: str) -> Desired:
+    """Return the standard fleet behind two balancers."""
+    fleet = fleets.spec(fleets.web_service(environment={"LOG_LEVEL": level}))
+    placed = fleets.placement(fleet)
+    both = replace(placed, balancers=("lb1", "lb2"), hosts={**placed.hosts, "lb2": fleets.host("lb2")})
+    return desire(fleet, both, ImageIndex(fleets.TAGS, fleets.IDS), fleets.text_of)
+
+
+def test_a_step_acts_on_every_balancer_and_waits_for_all_of_them() -> None:
+    """Holding, judging, entering, watching, asking, draining and enabling stand in one step for both."""
+    before = on_two_balancers("info")
+    release = fleets.release(before)
+    seen = fleets.at_rest(before, release)
+    found = plan(fleets.scene(on_two_balancers("debug"), seen, release, policy=WATCHED), "r2-0")
+    kinds = {"HoldSlot", "AwaitHealthy", "EnterRotation", "WatchSlot", "ConfirmCapacity", "DrainSlot", "RestSlot"}
+    told = [
+        (type(step.actions[0]).__name__, [each.host for each in step.actions])
+        for step in found.steps
+        if type(step.actions[0]).__name__ in kinds
+    ]
+    assert {kind for kind, _ in told} == kinds
+    assert all(hosts == ["lb1", "lb2"] for _, hosts in told)
