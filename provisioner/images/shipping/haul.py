@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from provisioner.errors import EngineRefused, NoRoom
 from provisioner.images.archive import Archive, ImageContent, Layer
-from provisioner.images.shipping.courier.orders import Courier, Held
+from provisioner.images.shipping.courier.orders import Courier, Delivery
 from provisioner.images.shipping.parcels import Parcel, Parcels
 from provisioner.ports import Progress
 
@@ -49,21 +49,30 @@ class Haul:
     spent: Callable[[int], None]
 
     def carry(self, courier: Courier) -> str:
-        """Bring the layers and have the archive loaded; return why the engine did not take it, empty if it did.
+        """Have the archive loaded while its layers are brought; return why the engine did not take it, empty if it did.
 
         May be called again after a cut: what is there is not sent again. Raise NoRoom before anything is sent.
         """
         there = courier.layers()
-        absent = tuple(layer for layer in self.layers if _hex(layer) not in there)
-        self.progress(f"preparing {len(absent)} layers", 0, 0)
-        parcels = tuple(self._parcel(courier, layer, there) for layer in absent)
-        self._check_room(courier, parcels)
-        total, before = sum(parcel.size for parcel in parcels), 0
-        for parcel in parcels:
-            self._bring(courier, parcel, before, total)
-            before += parcel.size
-        self.progress("the engine loads the image", total, total)
-        return courier.load(self.archive)
+        absent = (layer for layer in self.layers if _hex(layer) not in there)
+        parcels = {layer.diff_id: self._parcel(courier, layer, there) for layer in absent}
+        self._check_room(courier, tuple(parcels.values()))
+        tally = _Tally(self.progress, tuple(parcels.values()))
+        held = {diff_id: self._held(courier, parcel) for diff_id, parcel in parcels.items()}
+
+        def bring(layer: Layer) -> Delivery | None:
+            parcel = parcels.get(layer.diff_id)
+            return self._delivery(parcel, held[layer.diff_id], tally) if parcel else None
+
+        try:
+            return courier.load(self.archive, bring)
+        except EngineRefused as error:
+            for parcel in parcels.values():
+                self.parcels.forget(parcel)
+            if not any(parcel.name.reference for parcel in parcels.values()):
+                raise
+            self.progress(f"the patch does not do ({error.reason}); sending the whole layer", 0, 0)
+        return replace(self, older=Older()).carry(courier)
 
     def keep(self, courier: Courier, owner: str, layers: Iterable[Layer]) -> None:
         """Leave the big layers of the image on the host, in place of those of the owner's last image."""
@@ -79,42 +88,51 @@ class Haul:
                 return patch
         return self.parcels.full(layer)
 
-    def _bring(self, courier: Courier, parcel: Parcel, before: int, total: int) -> None:
-        """Deliver a parcel; a patch that makes another layer there is followed by the whole one."""
-        try:
-            self._deliver(courier, parcel, before, total)
-        except EngineRefused as error:
-            if not parcel.name.reference:
-                raise
-            self.parcels.forget(parcel)
-            whole = self.parcels.full(parcel.layer)
-            self.progress(f"the patch does not do ({error.reason}); sending the whole layer", 0, 0)
-            self._deliver(courier, whole, before, before + whole.size)
-
     def _check_room(self, courier: Courier, parcels: tuple[Parcel, ...]) -> None:
         unpacked = sum(parcel.layer.size for parcel in parcels)
-        largest = max((parcel.size for parcel in parcels), default=0)
+        largest = max((parcel.bound for parcel in parcels), default=0)
         needed = unpacked + largest + _COPIES * sum(layer.size for layer in self.layers)
         free = courier.room()
         if needed > free:
             raise NoRoom(self.host, needed=needed, free=free)
 
-    def _deliver(self, courier: Courier, parcel: Parcel, before: int, total: int) -> None:
-        """Send what the host lacks of a parcel and have it unpacked."""
+    def _held(self, courier: Courier, parcel: Parcel) -> int:
+        """Return how many bytes of a parcel the host has; what is no beginning of it is thrown away."""
         held = courier.held(parcel.name)
         if held.size and not parcel.begins_with(held):
             courier.discard(parcel.name)
-            held = Held(0, "")
-        title = "sending layers, going on where it ended" if held.size else "sending layers"
-        pieces = self._measured(parcel.pieces(held.size))
-        courier.append(parcel.name, pieces, lambda done: self.progress(title, before + done, total))
-        self.progress("the layer is unpacked", before + parcel.size, total)
-        courier.unpack(parcel.layer, parcel.name)
+            return 0
+        return held.size
+
+    def _delivery(self, parcel: Parcel, held: int, tally: _Tally) -> Delivery:
+        title = "sending layers, going on where it ended" if held else "sending layers"
+        pieces = self._measured(parcel.pieces(held))
+        return Delivery(parcel.layer, parcel.name, pieces, parcel.digest, tally.told(parcel, title))
 
     def _measured(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
             self.spent(len(piece))
             yield piece
+
+
+class _Tally:
+    """Tells how much of all parcels is there; nobody knows of how much while one is still being made."""
+
+    def __init__(self, progress: Progress, parcels: tuple[Parcel, ...]) -> None:
+        self._progress = progress
+        self._parcels = parcels
+        self._done: dict[str, int] = {}
+
+    def told(self, parcel: Parcel, title: str) -> Callable[[int], None]:
+        """Return what hears of one parcel how many bytes of it are there."""
+
+        def tell(done: int) -> None:
+            self._done[parcel.name.name] = done
+            sizes = [each.size for each in self._parcels]
+            total = sum(sizes) if all(sizes) else 0
+            self._progress(title, sum(self._done.values()), total)
+
+        return tell
 
 
 def _hex(layer: Layer) -> str:

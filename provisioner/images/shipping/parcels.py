@@ -7,11 +7,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -23,7 +20,8 @@ from provisioner.errors import ArchiveBroken
 from provisioner.images.archive import Layer
 from provisioner.images.cache import LayerCache
 from provisioner.images.disk import told_as_storage
-from provisioner.images.shipping.courier.orders import PIECE, Held, ParcelName
+from provisioner.images.shipping.courier.orders import Held, ParcelName
+from provisioner.images.shipping.growing import Content, Growing, Whole, written
 from provisioner.images.shipping.patch import write_patch
 
 PATCH_LIMIT = 1 << 30
@@ -34,33 +32,46 @@ PATCHED_FROM = 1 << 20
 
 _LEVEL = 3
 _WORTH = 8
+_SLACK = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A layer as it travels: how the courier knows it, and the file it is read from."""
+    """A layer as it travels: how the courier knows it, and its bytes, which may still be growing."""
 
     layer: Layer
     name: ParcelName
-    path: Path
-    size: int
+    content: Content
+
+    @property
+    def size(self) -> int:
+        """Return its bytes, 0 while it is being made."""
+        return self.content.size
+
+    @property
+    def bound(self) -> int:
+        """Return bytes that it is not bigger than."""
+        return self.size or self.layer.size + self.layer.size // _SLACK
+
+    def digest(self) -> str:
+        """Return the sha256 of the whole parcel in hex, which has to be made by then."""
+        return self.content.digest()
 
     def pieces(self, offset: int) -> Iterator[bytes]:
-        """Yield what comes behind `offset`, in pieces."""
-        with told_as_storage(self.path), self.path.open("rb") as source:
-            source.seek(offset)
-            while piece := source.read(PIECE):
-                yield piece
+        """Yield what comes behind `offset`, in pieces, as soon as it is made."""
+        return self.content.pieces(offset)
 
     def begins_with(self, held: Held) -> bool:
         """Tell whether what a courier holds is the beginning of this parcel."""
-        if not 0 < held.size <= self.size:
+        if held.size <= 0:
             return False
-        hasher = hashlib.sha256()
-        with told_as_storage(self.path), self.path.open("rb") as source:
-            for start in range(0, held.size, PIECE):
-                hasher.update(source.read(min(PIECE, held.size - start)))
-        return hasher.hexdigest() == held.digest
+        hasher, left = hashlib.sha256(), held.size
+        for piece in self.content.pieces(0):
+            hasher.update(piece[:left])
+            left -= len(piece)
+            if left <= 0:
+                return hasher.hexdigest() == held.digest
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +85,26 @@ class Parcels:
     cache: LayerCache
     patch_limit: int = PATCH_LIMIT
     locks: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
+    growing: dict[str, Growing] = field(default_factory=dict)
 
     def full(self, layer: Layer) -> Parcel:
-        """Return the parcel of a whole layer. Raise ArchiveBroken where the layer is not what it is named for."""
+        """Return the parcel of a whole layer, made while it is read.
+
+        Its pieces raise ArchiveBroken where the layer is not what it is named for.
+        """
         hex_digits = layer.diff_id.removeprefix("sha256:")
         path = self.folder / f"{hex_digits}.zst"
-        self.made(path, lambda target: _compress(layer, self.cache.layer(layer.diff_id), target))
-        return Parcel(layer, ParcelName(path.name), path, path.stat().st_size)
+        return Parcel(layer, ParcelName(path.name), self._content(layer, path))
+
+    def _content(self, layer: Layer, path: Path) -> Content:
+        with self.locks[path.name]:
+            growing = self.growing.get(path.name)
+            if growing is not None and not growing.failed:
+                return growing
+            if path.exists():
+                return Whole(path)
+            self.growing[path.name] = Growing(path, compressed(layer, self.cache.layer(layer.diff_id)))
+            return self.growing[path.name]
 
     def patch(self, layer: Layer, reference: str) -> Parcel | None:
         """Return a parcel that makes a layer out of an older one, by diff id; None where that is not worth it.
@@ -94,42 +118,38 @@ class Parcels:
             return None
         to, origin = layer.diff_id.removeprefix("sha256:"), reference.removeprefix("sha256:")
         path = self.folder / f"{to}.from.{origin}.zst"
-        content = checked(layer, self.cache.layer(layer.diff_id))
-        self.made(path, lambda target: write_patch(older, content, layer.size, target))
+        self._made(path, lambda target: self._write_patch(older, layer, target))
         size = path.stat().st_size
-        return Parcel(layer, ParcelName(path.name, origin), path, size) if size < layer.size // _WORTH else None
+        if size >= layer.size // _WORTH:
+            return None
+        return Parcel(layer, ParcelName(path.name, origin), Whole(path))
+
+    def _write_patch(self, older: Path, layer: Layer, target: BinaryIO) -> None:
+        deque(checked(layer, self.cache.layer(layer.diff_id)), maxlen=0)
+        write_patch(older, self.cache.path_of(layer.diff_id), target)
 
     def forget(self, parcel: Parcel) -> None:
         """Remove a parcel: it is made again when needed."""
-        with told_as_storage(parcel.path):
-            parcel.path.unlink(missing_ok=True)
+        path = self.folder / parcel.name.name
+        with self.locks[path.name], told_as_storage(path):
+            self.growing.pop(path.name, None)
+            path.unlink(missing_ok=True)
 
-    def made(self, path: Path, write: Callable[[BinaryIO], None]) -> None:
+    def _made(self, path: Path, write: Callable[[BinaryIO], None]) -> None:
         """Have a file written, whole or not at all, by the first who needs it."""
         with self.locks[path.name]:
             if not path.exists():
-                with _written(path) as target:
+                with written(path) as target:
                     write(target)
 
 
-@contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
-    with told_as_storage(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(dir=path.parent, prefix=".")
-        try:
-            with os.fdopen(number, "wb") as target:
-                yield target
-            Path(name).rename(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-
-
-def _compress(layer: Layer, pieces: Iterable[bytes], target: BinaryIO) -> None:
-    packer = zstandard.ZstdCompressor(level=_LEVEL, threads=-1).compressobj(size=layer.size)
-    target.writelines(packer.compress(piece) for piece in checked(layer, pieces))
-    target.write(packer.flush())
+def compressed(layer: Layer, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a layer as a zstd stream that ends in a checksum; raise ArchiveBroken at its end where it is another."""
+    packer = zstandard.ZstdCompressor(level=_LEVEL, threads=-1, write_checksum=True).compressobj(size=layer.size)
+    for piece in checked(layer, pieces):
+        if packed := packer.compress(piece):
+            yield packed
+    yield packer.flush()
 
 
 def checked(layer: Layer, pieces: Iterable[bytes]) -> Iterator[bytes]:

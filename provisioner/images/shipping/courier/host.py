@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import suppress
 
-from provisioner.images.archive import Archive, Layer
+from provisioner.errors import ArchiveBroken, EngineRefused
+from provisioner.images.archive import Archive, Layer, Member
 from provisioner.images.shipping.courier.conversation import Conversation
 from provisioner.images.shipping.courier.engine_requests import load_parts, read_load_answer
-from provisioner.images.shipping.courier.orders import PIECE, WINDOW, Held, ParcelName
+from provisioner.images.shipping.courier.orders import PIECE, WINDOW, Delivery, Held, ParcelName
 from provisioner.ports import Stream
 
 
@@ -35,38 +37,67 @@ class HostCourier:
         """Forget a parcel."""
         self._talk.ask(f"discard {parcel.name}")
 
-    def append(self, parcel: ParcelName, pieces: Iterable[bytes], told: Callable[[int], None]) -> None:
-        """Append pieces to a parcel, telling after each the bytes it holds safely."""
-        waiting: deque[int] = deque()
-        for piece in pieces:
-            self._talk.send(f"append {parcel.name} {len(piece)}\n".encode() + piece)
-            waiting.append(len(piece))
-            while sum(waiting) > WINDOW - PIECE:
-                told(int(self._talk.answer()))
-                waiting.popleft()
-        for _ in waiting:
-            told(int(self._talk.answer()))
-
     def recover(self, repository: str, layer: str) -> bool:
         """Have a layer (hex) dug out of the images the engine has in a repository; tell whether it is in the spool."""
         return self._talk.ask(f"recover {repository} {layer}") == layer
 
-    def unpack(self, layer: Layer, parcel: ParcelName) -> None:
-        """Make a layer of a parcel, which is gone afterwards. Raise EngineRefused where it becomes another layer."""
-        hex_digits = layer.diff_id.removeprefix("sha256:")
-        self._talk.ask(f"unpack {hex_digits} {layer.size} {parcel.name} {parcel.reference or '-'}")
-
-    def load(self, archive: Archive) -> str:
-        """Give the engine an archive, its layers out of the spool; return why it did not take it, empty if it did."""
+    def load(self, archive: Archive, bring: Callable[[Layer], Delivery | None]) -> str:
+        """Give the engine an archive, its layers out of the spool or brought now; return why it did not take it."""
         self._talk.send(b"engine\n")
-        for part in load_parts(archive):
-            if isinstance(part, bytes):
-                self._talk.send(f"bytes {len(part)}\n".encode() + part)
-            else:
-                self._talk.send(f"layer {part.diff_id.removeprefix('sha256:')}\n".encode())
+        try:
+            for part in load_parts(archive):
+                self._give(part, bring)
+        except (EngineRefused, ArchiveBroken):
+            self._end()
+            raise
+        return read_load_answer(self._end())
+
+    def _give(self, part: bytes | Member, bring: Callable[[Layer], Delivery | None]) -> None:
+        if isinstance(part, bytes):
+            self._talk.send(f"bytes {len(part)}\n".encode() + part)
+            return
+        delivery = bring(Layer(part.diff_id, part.size))
+        if delivery is None:
+            self._talk.send(f"layer {_hex(part.diff_id)}\n".encode())
+        else:
+            self._bring(delivery)
+
+    def _bring(self, delivery: Delivery) -> None:
+        layer, parcel = delivery.layer, delivery.parcel
+        self._talk.send(f"parcel {_hex(layer.diff_id)} {layer.size} {parcel.name} {parcel.reference or '-'}\n".encode())
+        waiting: deque[int] = deque()
+        try:
+            for piece in delivery.pieces:
+                self._talk.send(f"append {len(piece)}\n".encode() + piece)
+                waiting.append(len(piece))
+                while sum(waiting) > WINDOW - PIECE:
+                    waiting.popleft()
+                    delivery.told(int(self._talk.answer()))
+            while waiting:
+                waiting.popleft()
+                delivery.told(int(self._talk.answer()))
+            digest = delivery.digest()
+        except (EngineRefused, ArchiveBroken):
+            self._give_up(len(waiting))
+            raise
+        self._talk.ask(f"finish {digest}")
+
+    def _give_up(self, unanswered: int) -> None:
+        """Leave a parcel as it is; what is still answered is of no interest."""
+        self._talk.send(b"leave\n")
+        for _ in range(unanswered + 1):
+            with suppress(EngineRefused):
+                self._talk.answer()
+
+    def _end(self) -> bytes:
+        """Give the engine nothing more; return what it answers."""
         self._talk.send(b"end\n")
-        return read_load_answer(self._talk.content(int(self._talk.answer())))
+        return self._talk.content(int(self._talk.answer()))
 
     def keep(self, owner: str, layers: tuple[str, ...]) -> None:
         """Keep these layers (hex) for the owner's next time, and no others of his."""
         self._talk.ask(" ".join(("keep", owner, *layers)))
+
+
+def _hex(diff_id: str) -> str:
+    return diff_id.removeprefix("sha256:")

@@ -10,7 +10,7 @@ import zstandard
 
 from provisioner.errors import EngineRefused, HostUnreachable
 from provisioner.images.archive import Archive, Layer, digest_of
-from provisioner.images.shipping.courier.orders import Held, ParcelName
+from provisioner.images.shipping.courier.orders import Delivery, Held, ParcelName
 from provisioner.images.shipping.shipment import Receiver
 from provisioner.ports import ImageStore, Progress
 
@@ -60,21 +60,6 @@ class MemoryCourier:
         """Forget a parcel."""
         self.spool.parcels.pop(parcel.name, None)
 
-    def append(self, parcel: ParcelName, pieces: Iterable[bytes], told: Callable[[int], None]) -> None:
-        """Append pieces to a parcel until the line is cut."""
-        for piece in pieces:
-            left = self.spool.cuts[0] - self.spool.since_cut if self.spool.cuts else len(piece)
-            content = self.spool.parcels.get(parcel.name, b"") + self._garbled(piece[:left])
-            if len(content) > self.spool.capacity:
-                raise EngineRefused(self.images.host, "the courier answers: dd: No space left on device")
-            self.spool.parcels[parcel.name] = content
-            self.spool.since_cut += len(piece)
-            if left < len(piece):
-                del self.spool.cuts[0]
-                self.spool.since_cut = 0
-                raise HostUnreachable(self.images.host, "the connection to the courier was lost")
-            told(len(content))
-
     def recover(self, repository: str, layer: str) -> bool:
         """Tell whether the engine's images had the layer, and put it into the spool."""
         found = self.spool.recoverable.get(f"{repository} {layer}")
@@ -82,22 +67,47 @@ class MemoryCourier:
             self.spool.unpacked[layer] = found
         return found is not None
 
-    def unpack(self, layer: Layer, parcel: ParcelName) -> None:
-        """Make a layer of a parcel, which is gone afterwards. Raise EngineRefused where it becomes another layer."""
-        content = self.spool.parcels.pop(parcel.name)
-        unpacked = _expanded(content, self.spool.unpacked.get(parcel.reference, b""))
-        if digest_of(unpacked) != layer.diff_id:
-            raise EngineRefused(self.images.host, "the courier answers: it was unpacked to other bytes")
-        self.spool.unpacked[layer.diff_id.removeprefix("sha256:")] = unpacked
+    def load(self, archive: Archive, bring: Callable[[Layer], Delivery | None]) -> str:
+        """Give the engine an archive, its layers out of the spool or brought now; return why it did not take it."""
 
-    def load(self, archive: Archive) -> str:
-        """Give the engine an archive, its layers out of the spool; return why it did not take it, empty if it did."""
+        def read(diff_id: str) -> Iterable[bytes]:
+            size = next(member.size for member in archive.members if member.diff_id == diff_id)
+            delivery = bring(Layer(diff_id, size))
+            if delivery is not None:
+                self._bring(delivery)
+            return (self.spool.unpacked[diff_id.removeprefix("sha256:")],)
+
         try:
-            layers = self.spool.unpacked
-            self.images.load(archive.stream(lambda diff_id: (layers[diff_id.removeprefix("sha256:")],)))
+            self.images.load(archive.stream(read))
+        except Refused as error:
+            raise error.cause from error
         except EngineRefused as error:
             return error.reason
         return ""
+
+    def _bring(self, delivery: Delivery) -> None:
+        for piece in delivery.pieces:
+            self._append(delivery.parcel, piece)
+            delivery.told(len(self.spool.parcels[delivery.parcel.name]))
+        content = self.spool.parcels.pop(delivery.parcel.name)
+        unpacked = _expanded(content, self.spool.unpacked.get(delivery.parcel.reference, b""))
+        arrived = digest_of(content).removeprefix("sha256:")
+        if arrived != delivery.digest() or len(unpacked) != delivery.layer.size:
+            raise Refused(EngineRefused(self.images.host, "the courier answers: it was unpacked to other bytes"))
+        self.spool.unpacked[delivery.layer.diff_id.removeprefix("sha256:")] = unpacked
+
+    def _append(self, parcel: ParcelName, piece: bytes) -> None:
+        """Append a piece, until the line is cut or the disk is full."""
+        left = self.spool.cuts[0] - self.spool.since_cut if self.spool.cuts else len(piece)
+        content = self.spool.parcels.get(parcel.name, b"") + self._garbled(piece[:left])
+        if len(content) > self.spool.capacity:
+            raise Refused(EngineRefused(self.images.host, "the courier answers: dd: No space left on device"))
+        self.spool.parcels[parcel.name] = content
+        self.spool.since_cut += len(piece)
+        if left < len(piece):
+            del self.spool.cuts[0]
+            self.spool.since_cut = 0
+            raise HostUnreachable(self.images.host, "the connection to the courier was lost")
 
     def keep(self, owner: str, layers: tuple[str, ...]) -> None:
         """Keep these layers (hex) for the owner's next time, and no others of his."""
@@ -124,6 +134,14 @@ class MemoryCouriers:
         progress(f"a courier for {task}", 0, 0)
         self.spool.couriers += 1
         yield MemoryCourier(to.images, self.spool)
+
+
+class Refused(Exception):
+    """What the courier refuses while the engine reads: not the engine's own refusal."""
+
+    def __init__(self, cause: EngineRefused) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
 
 
 def _expanded(content: bytes, reference: bytes) -> bytes:

@@ -32,6 +32,21 @@ class ParcelName:
     reference: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A layer that is brought as a parcel while the engine already takes it.
+
+    `pieces` come behind what the courier holds of the parcel; `digest` is asked after the last of them for the sha256
+    (hex) of the whole parcel; `told` hears after each piece how many bytes the courier holds safely.
+    """
+
+    layer: Layer
+    parcel: ParcelName
+    pieces: Iterable[bytes]
+    digest: Callable[[], str]
+    told: Callable[[int], None]
+
+
 class Courier(Protocol):
     """A courier at work on one host. All raise EngineRefused, and HostUnreachable where the connection is lost."""
 
@@ -47,17 +62,15 @@ class Courier(Protocol):
     def discard(self, parcel: ParcelName) -> None:
         """Forget a parcel."""
 
-    def append(self, parcel: ParcelName, pieces: Iterable[bytes], told: Callable[[int], None]) -> None:
-        """Append pieces to a parcel, telling after each the bytes it holds safely."""
-
     def recover(self, repository: str, layer: str) -> bool:
         """Have a layer (hex) dug out of the images the engine has in a repository; tell whether it is in the spool."""
 
-    def unpack(self, layer: Layer, parcel: ParcelName) -> None:
-        """Make a layer of a parcel, which is gone afterwards. Raise EngineRefused where it becomes another layer."""
+    def load(self, archive: Archive, bring: Callable[[Layer], Delivery | None]) -> str:
+        """Give the engine an archive; return why it did not take it, empty if it did.
 
-    def load(self, archive: Archive) -> str:
-        """Give the engine an archive, its layers out of the spool; return why it did not take it, empty if it did."""
+        `bring` says of each layer how it is brought, None where it lies in the spool. A parcel is gone once it has
+        become a layer of the spool. Raise EngineRefused, and give the engine no more, where a parcel does not.
+        """
 
     def keep(self, owner: str, layers: tuple[str, ...]) -> None:
         """Keep these layers (hex) for the owner's next time, and no others of his."""
