@@ -47,7 +47,7 @@ _BALANCER_TEMPLATE = "haproxy"
 def fleet_spec(text: FleetText, source: SourceText) -> FleetSpec:
     """Return the fleet that a validated text declares; paths are resolved from the text's folder."""
     services = {name: _service(name, service, source) for name, service in text.services.items()}
-    given = _given(text, "bases", "load_balancer", "rollout", "secrets", "registry")
+    given = _given(text, "bases", "load_balancer", "rollout", "secrets", "registry", "distribution")
     if "load_balancer" in given:
         given["load_balancer"] = _load_balancer(text.load_balancer, services, source)
     if "bases" in given:

@@ -240,7 +240,7 @@ class FleetText(Strict):
     """A fleet: a load balancer and the services behind it."""
 
     later: ClassVar[tuple[str, ...]] = (
-        "accessories", "baseline", "hooks", "distribution", "maintenance", "schedule",
+        "accessories", "baseline", "hooks", "maintenance", "schedule",
     )  # fmt: skip
 
     name: kind.Name = required("Name of the fleet; it begins the name of every container.")
@@ -249,6 +249,9 @@ class FleetText(Strict):
     load_balancer: LoadBalancerText = key("The load balancer in front of the services; none where absent.")
     secrets: dict[kind.SecretName, SecretText] = key("Values that stand in no file of the fleet, by name.")
     registry: RegistryText = key("Registry that images go through; none where absent: they travel over SSH.")
+    distribution: kind.Distribution = key(
+        "How images reach hosts: each from this machine (star), or from host to host (relay); star where absent."
+    )
     rollout: RolloutText = key("How a change moves through the fleet; one node at a time where absent.")
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from provisioner.images.engine import ImageSource as SourceEngine
     from provisioner.images.inputs.bundle import Bundles
     from provisioner.images.registry.account import Account
+    from provisioner.images.shipping.courier.couriers import Couriers
+    from provisioner.images.shipping.relay import Relays
     from provisioner.images.shipping.ship import CacheShipper
 from provisioner.wiring.fleet import MIRROR_VARIABLE, Declared, Settings, read_fleet_inventory
 
@@ -80,7 +82,9 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
         sources = functools.partial(_sources, builder, declared, hosts)
         cache = LayerCache(settings.cache / LAYERS)
         couriers = Couriers(builder, CacheShipper(cache, sources, ids=ids).ship)
-        shipper = CacheShipper(cache, sources, ids=ids, lend=couriers.at, patch_limit=settings.patch_limit)
+        relays = _relays(couriers, declared, stack)
+        patches = settings.patch_limit
+        shipper = CacheShipper(cache, sources, ids=ids, lend=couriers.at, patch_limit=patches, relays=relays)
         yield World(
             hosts=hosts,
             balancers=HaproxyBalancers(SystemClock()),
@@ -92,6 +96,18 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
             builder_host=place_of_building,
             forks=settings.forks,
         )
+
+
+def _relays(couriers: Couriers, declared: Declared, stack: ExitStack) -> Relays | None:
+    """Return what finds the hosts that hand images on, where the spec wants that."""
+    from provisioner.images.shipping.relay import Relays
+
+    if declared.spec.distribution != "relay":
+        return None
+    addresses = {name: host.private_address or host.address for name, host in declared.placement.hosts.items()}
+    relays = Relays(couriers.relay, addresses)
+    stack.callback(relays.close)
+    return relays
 
 
 def _through_registry(

@@ -17,6 +17,7 @@ from provisioner.hosts.this_machine import THIS_MACHINE, local_client
 from provisioner.images.build import BuildSettings, EngineBuilder
 from provisioner.images.cache import LayerCache
 from provisioner.images.shipping.courier.couriers import Couriers
+from provisioner.images.shipping.relay import Relays
 from provisioner.images.shipping.ship import CacheShipper
 from provisioner.local.sources import inventory_sources
 from provisioner.model.inventory import Host
@@ -37,8 +38,10 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
     builder = EngineBuilder(client, THIS_MACHINE, BuildSettings(cache=Path(order["cache"])))
     plain = CacheShipper(cache, lambda: [builder.images])
     couriers = Couriers(builder, plain.ship)
-    shipper = CacheShipper(cache, lambda: [builder.images], lend=couriers.at)
     hosts = lab_hosts(Path(order["inventory"]))
+    relays = Relays(couriers.relay, {name: host.private_address or "" for name, host in hosts.items()})
+    lent = relays if order["relay"] else None
+    shipper = CacheShipper(cache, lambda: [builder.images], lend=couriers.at, relays=lent)
     known = Path(order["cache"]) / "known_hosts"
     wanted = [hosts[name] for name in order["hosts"]]
     with SshHosts(AccessSettings(known_hosts=known, environment=os.environ)) as opened:
@@ -52,6 +55,7 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
         with ThreadPoolExecutor(len(hands)) as pool:
             sent = list(pool.map(lambda to: shipper.ship(order["image_id"], (order["tag"],), to, _told), hands))
         seconds = time.monotonic() - begun
+        relays.close()
     return {"seconds": seconds, "sent": sent, "peak": _peak()}
 
 

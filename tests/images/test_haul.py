@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,6 +20,7 @@ from provisioner.images.shipping.courier.engine_requests import read_load_answer
 from provisioner.images.shipping.courier.memory import MemoryCouriers, MemorySpool
 from provisioner.images.shipping.courier.orders import WINDOW, Courier
 from provisioner.images.shipping.parcels import Parcels
+from provisioner.images.shipping.relay import Relays
 from provisioner.images.shipping.ship import CacheShipper, LendCourier
 from provisioner.images.shipping.shipment import Receiver
 from provisioner.ports import Progress
@@ -57,7 +59,7 @@ def shipper(cache: LayerCache, spool: MemorySpool, *images: Any) -> CacheShipper
 def lend_none(fault: ProvisionerError) -> LendCourier:
     """Lend no courier, and say why."""
 
-    def lend(to: Receiver, task: str, progress: Progress) -> AbstractContextManager[Courier]:
+    def lend(to: Receiver, task: str, progress: Progress, network: str) -> AbstractContextManager[Courier]:
         raise fault
 
     return lend
@@ -274,3 +276,82 @@ UNPACKING = "Error unpacking image a:1: not found"
 def test_an_engines_answer_is_read(answer: bytes, reason: str) -> None:
     """Success, errors in a stream, refusals and silence are told apart."""
     assert read_load_answer(answer) == reason
+
+
+WEBS = ("web1", "web2", "web3", "web4")
+
+
+class Webs:
+    """Four hosts that get one image at once, from a controller that may relay; what each got from here and pulled."""
+
+    def __init__(self, cache: LayerCache, *images: Any, couriers: MemoryCouriers | None = None) -> None:
+        self.spools = {host: MemorySpool() for host in WEBS}
+        self.stores = {host: MemoryImageStore(host) for host in WEBS}
+        self.couriers = couriers or MemoryCouriers(spools=self.spools)
+        self.relays = Relays(self.couriers.relay, {host: f"10.0.0.{host[-1]}" for host in WEBS}, patience=5.0)
+        lend = self.couriers.at
+        self.shipper = CacheShipper(cache, lambda: [source(*images)], lend=lend, pauses=AT_ONCE, relays=self.relays)
+        self.said: list[str] = []
+
+    def get(self, image: Any, *hosts: str) -> None:
+        """Bring the image to hosts at once."""
+        with ThreadPoolExecutor(len(hosts)) as pool:
+            list(pool.map(lambda host: self._ship(image, host), hosts))
+
+    def _ship(self, image: Any, host: str) -> int:
+        target = receiver(self.stores[host])
+        return self.shipper.ship(image.content.image_id, (TAG,), target, hearing(self.said))
+
+    def pulled(self) -> list[int]:
+        """Return the bytes each host got from another."""
+        return sorted(spool.pulled for spool in self.spools.values())
+
+
+def test_with_a_relay_a_layer_leaves_this_machine_once(cache: LayerCache, big: Any) -> None:
+    """The first host gets the parcel from here, the others pull all of it from the first one."""
+    webs = Webs(cache, big)
+    webs.get(big, *WEBS)
+    parcel = next(path.stat().st_size for path in (cache.folder / "parcels").iterdir() if path.stat().st_size > 1 << 20)
+    assert webs.pulled() == [0, parcel, parcel, parcel]
+    assert all(store.tags == {TAG: big.content.image_id} for store in webs.stores.values())
+    webs.relays.close()
+    assert webs.couriers.network == {}
+
+
+def test_a_hub_that_nobody_reaches_is_replaced_by_this_machine(cache: LayerCache, big: Any) -> None:
+    """Peers that cannot pull are served from here, and it is said."""
+    spools = {host: MemorySpool() for host in WEBS}
+    webs = Webs(cache, big, couriers=MemoryCouriers(spools=spools, deaf=frozenset(WEBS)))
+    webs.get(big, *WEBS)
+    assert [spool.pulled for spool in spools.values()] == [0, 0, 0, 0]
+    assert all(store.tags == {TAG: big.content.image_id} for store in webs.stores.values())
+    assert sum("cannot be reached from here" in text for text in webs.said) == 3
+
+
+def test_a_hub_whose_line_is_cut_goes_on_and_so_do_its_peers(cache: LayerCache, big: Any) -> None:
+    """A cut between here and the hub costs a window; what the peers have stays."""
+    webs = Webs(cache, big)
+    for spool in webs.spools.values():
+        spool.cuts = [1 << 20]
+    webs.get(big, *WEBS)
+    assert all(store.tags == {TAG: big.content.image_id} for store in webs.stores.values())
+
+
+def test_bytes_that_a_peer_falsified_are_never_loaded(cache: LayerCache, big: Any) -> None:
+    """A parcel that comes from a host as other bytes is found by its digest, and the image comes another way."""
+    webs = Webs(cache, big)
+    webs.get(big, "web1")
+    webs.spools["web1"].shared[next(iter(webs.spools["web1"].shared))][100] ^= 1
+    webs.get(big, "web2")
+    assert webs.stores["web2"].tags == {TAG: big.content.image_id}
+    assert any("other bytes" in text for text in webs.said)
+
+
+def test_a_host_without_an_address_hands_nothing_on(cache: LayerCache, big: Any) -> None:
+    """Where no relay can be opened every host is served from here."""
+    webs = Webs(cache, big)
+    webs.relays = Relays(webs.couriers.relay, {})
+    webs.shipper = CacheShipper(cache, lambda: [source(big)], lend=webs.couriers.at, relays=webs.relays)
+    webs.get(big, *WEBS)
+    assert webs.pulled() == [0, 0, 0, 0]
+    assert all(store.tags == {TAG: big.content.image_id} for store in webs.stores.values())

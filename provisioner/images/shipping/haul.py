@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from provisioner.errors import EngineRefused, NoRoom
 from provisioner.images.archive import Archive, ImageContent, Layer
-from provisioner.images.shipping.courier.orders import Courier, Delivery
+from provisioner.images.shipping.courier.orders import Courier, Delivery, Piece, Pull
 from provisioner.images.shipping.parcels import Parcel, Parcels
+from provisioner.images.shipping.relay import RELAYED_FROM, Hub, pulled
 from provisioner.ports import Progress
 
 KEPT_FROM = 1 << 20
@@ -47,6 +48,7 @@ class Haul:
     parcels: Parcels
     progress: Progress
     spent: Callable[[int], None]
+    hub: Hub | None = None
 
     def carry(self, courier: Courier) -> str:
         """Have the archive loaded while its layers are brought; return why the engine did not take it, empty if it did.
@@ -59,6 +61,7 @@ class Haul:
         self._check_room(courier, tuple(parcels.values()))
         tally = _Tally(self.progress, tuple(parcels.values()))
         held = {diff_id: self._held(courier, parcel) for diff_id, parcel in parcels.items()}
+        self._hand_on(parcels, held)
 
         def bring(layer: Layer) -> Delivery | None:
             parcel = parcels.get(layer.diff_id)
@@ -104,15 +107,40 @@ class Haul:
             return 0
         return held.size
 
+    def _hand_on(self, parcels: Mapping[str, Parcel], held: Mapping[str, int]) -> None:
+        """Let peers have what this host gets, where it is the hub."""
+        if self.hub is not None and self.hub.host == self.host:
+            shared = {parcel.name: held[diff_id] for diff_id, parcel in parcels.items() if _relayed(parcel)}
+            self.hub.share(shared, self.progress)
+
     def _delivery(self, parcel: Parcel, held: int, tally: _Tally) -> Delivery:
         title = "sending layers, going on where it ended" if held else "sending layers"
-        pieces = self._measured(parcel.pieces(held))
-        return Delivery(parcel.layer, parcel.name, pieces, parcel.digest, tally.told(parcel, title))
+        told, layer, hub = tally.told(parcel, title, held), parcel.layer, self.hub
+        if hub is None or not _relayed(parcel):
+            return Delivery(layer, parcel.name, self._measured(parcel.pieces(held)), parcel.digest, told)
+        if hub.host != self.host:
+            pieces = pulled(hub, parcel, held, lambda: tally.arrived(parcel), self.progress)
+            return Delivery(layer, parcel.name, self._measured(pieces), parcel.digest, told)
 
-    def _measured(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        def tell(done: int) -> None:
+            told(done)
+            hub.tell(parcel.name, done)
+
+        def digest() -> str:
+            # Peers that have all of it wait to hear that it was all.
+            hub.tell(parcel.name, parcel.size)
+            return parcel.digest()
+
+        return Delivery(layer, parcel.name, self._measured(parcel.pieces(held)), digest, tell)
+
+    def _measured(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
         for piece in pieces:
-            self.spent(len(piece))
+            self.spent(piece.count if isinstance(piece, Pull) else len(piece))
             yield piece
+
+
+def _relayed(parcel: Parcel) -> bool:
+    return not parcel.name.reference and parcel.layer.size >= RELAYED_FROM
 
 
 class _Tally:
@@ -123,8 +151,13 @@ class _Tally:
         self._parcels = parcels
         self._done: dict[str, int] = {}
 
-    def told(self, parcel: Parcel, title: str) -> Callable[[int], None]:
-        """Return what hears of one parcel how many bytes of it are there."""
+    def arrived(self, parcel: Parcel) -> int:
+        """Return how many bytes of a parcel are there."""
+        return self._done.get(parcel.name.name, 0)
+
+    def told(self, parcel: Parcel, title: str, held: int) -> Callable[[int], None]:
+        """Return what hears of one parcel how many bytes of it are there; `held` are there already."""
+        self._done[parcel.name.name] = held
 
         def tell(done: int) -> None:
             self._done[parcel.name.name] = done

@@ -20,6 +20,7 @@ from provisioner.images.shipping.arrival import clear, settle
 from provisioner.images.shipping.courier.orders import OpenCourier
 from provisioner.images.shipping.haul import Haul, older_layers
 from provisioner.images.shipping.parcels import Parcels
+from provisioner.images.shipping.relay import JoinHub
 from provisioner.images.shipping.shipment import Shipment, bytes_told, counted
 from provisioner.ports import Containers, ImageStore, Progress
 
@@ -40,7 +41,8 @@ _GZIP = 31
 class Journey:
     """One shipment to one engine: where it goes, who is told, and the bytes that have gone so far.
 
-    Without `courier` everything is sent straight to the engine, without `containers` no container is tried.
+    Without `courier` everything is sent straight to the engine, without `containers` no container is tried; `hub` is
+    the host that hands parcels on.
     """
 
     shipment: Shipment
@@ -50,6 +52,7 @@ class Journey:
     courier: OpenCourier | None = None
     parcels: Parcels | None = None
     pauses: tuple[float, ...] = PAUSES
+    hub: JoinHub = lambda: None
     sent: int = 0
 
 
@@ -163,8 +166,9 @@ def _haul(journey: Journey, rung: Rung, archive: Archive) -> str:
 
     shipment = journey.shipment
     older = older_layers(shipment.image, shipment.repository, journey.to.stacks(shipment.repository))
-    haul = Haul(journey.to.host, archive, rung.missing, older, journey.parcels, journey.progress, spent)
-    with journey.courier() as courier:
+    hub = journey.hub()
+    haul = Haul(journey.to.host, archive, rung.missing, older, journey.parcels, journey.progress, spent, hub)
+    with journey.courier("none" if hub is None or hub.host == journey.to.host else "bridge") as courier:
         reason = haul.carry(courier)
         if not reason:
             haul.keep(courier, shipment.owner, shipment.image.layers)

@@ -17,22 +17,24 @@ from provisioner.images.shipping.courier.orders import Courier
 from provisioner.images.shipping.ladder import PAUSES, Journey, send
 from provisioner.images.shipping.parcels import PATCH_LIMIT, Parcels
 from provisioner.images.shipping.record import record_image
+from provisioner.images.shipping.relay import Relays
 from provisioner.images.shipping.shipment import Receiver, Shipment, bytes_told, counted
 from provisioner.ports import ImageIds, ImageStore, Progress
 
 Sources = Callable[[], Iterable[ImageSource]]
 """Gives, when they are needed, the engines that may have an image, the likeliest first."""
 
-LendCourier = Callable[[Receiver, str, Progress], AbstractContextManager[Courier]]
-"""Lends a courier on a host for one task."""
+LendCourier = Callable[[Receiver, str, Progress, str], AbstractContextManager[Courier]]
+"""Lends a courier on a host for one task, on a network of the engine's."""
 
 
 class CacheShipper:
     """Ships images out of a cache on this machine's disk, which it fills from the engines that have them.
 
     `ids` hears what a containerd store will call an image, so that nobody has to read the image to find out; `lend`
-    lends couriers for what is big; `pauses` are seconds before a lost connection is made again; `patch_limit` is the
-    bytes of a layer above which no patch is made, None for the usual.
+    lends couriers for what is big; `relays` finds who hands it on, None where every host is served from here;
+    `pauses` are seconds before a lost connection is made again; `patch_limit` is the bytes of a layer above which no
+    patch is made, None for the usual.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class CacheShipper:
         lend: LendCourier | None = None,
         pauses: tuple[float, ...] = PAUSES,
         patch_limit: int | None = None,
+        relays: Relays | None = None,
     ) -> None:
         self._cache = cache
         self._sources = sources
@@ -52,6 +55,7 @@ class CacheShipper:
         self._ids = ids
         self._lend = lend
         self._pauses = pauses
+        self._relays = relays
         self._parcels = Parcels(cache.folder / "parcels", cache, PATCH_LIMIT if patch_limit is None else patch_limit)
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
@@ -91,6 +95,8 @@ class CacheShipper:
             return 0
         courier = functools.partial(self._lend, to, shipment.name, progress) if self._lend else None
         journey = Journey(shipment, to.images, to.containers, progress, courier, self._parcels, self._pauses)
+        if self._relays is not None:
+            journey.hub = functools.partial(self._relays.join, image_id, to, progress)
         try:
             return send(journey)
         except ArchiveBroken as error:

@@ -10,7 +10,7 @@ from provisioner.errors import ArchiveBroken, EngineRefused
 from provisioner.images.archive import Archive, Layer, Member
 from provisioner.images.shipping.courier.conversation import Conversation
 from provisioner.images.shipping.courier.engine_requests import load_parts, read_load_answer
-from provisioner.images.shipping.courier.orders import PIECE, WINDOW, Delivery, Held, ParcelName
+from provisioner.images.shipping.courier.orders import PIECE, WINDOW, Delivery, Held, ParcelName, Piece, Pull
 from provisioner.ports import Stream
 
 
@@ -68,19 +68,28 @@ class HostCourier:
         waiting: deque[int] = deque()
         try:
             for piece in delivery.pieces:
-                self._talk.send(f"append {len(piece)}\n".encode() + piece)
-                waiting.append(len(piece))
-                while sum(waiting) > WINDOW - PIECE:
-                    waiting.popleft()
-                    delivery.told(int(self._talk.answer()))
+                self._hand(piece, waiting)
+                while waiting and (isinstance(piece, Pull) or sum(waiting) > WINDOW - PIECE):
+                    self._hear(waiting, delivery)
             while waiting:
-                waiting.popleft()
-                delivery.told(int(self._talk.answer()))
+                self._hear(waiting, delivery)
             digest = delivery.digest()
         except (EngineRefused, ArchiveBroken):
             self._give_up(len(waiting))
             raise
         self._talk.ask(f"finish {digest}")
+
+    def _hand(self, piece: Piece, waiting: deque[int]) -> None:
+        if isinstance(piece, Pull):
+            self._talk.send(f"pull {piece.offset} {piece.count} {piece.address} {piece.port} {piece.path}\n".encode())
+            waiting.append(0)
+        else:
+            self._talk.send(f"append {len(piece)}\n".encode() + piece)
+            waiting.append(len(piece))
+
+    def _hear(self, waiting: deque[int], delivery: Delivery) -> None:
+        waiting.popleft()
+        delivery.told(int(self._talk.answer()))
 
     def _give_up(self, unanswered: int) -> None:
         """Leave a parcel as it is; what is still answered is of no interest."""

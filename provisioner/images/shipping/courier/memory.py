@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -10,9 +10,14 @@ import zstandard
 
 from provisioner.errors import EngineRefused, HostUnreachable
 from provisioner.images.archive import Archive, Layer, digest_of
-from provisioner.images.shipping.courier.orders import Delivery, Held, ParcelName
+from provisioner.images.shipping.courier.orders import Delivery, Held, ParcelName, Pull
 from provisioner.images.shipping.shipment import Receiver
 from provisioner.ports import ImageStore, Progress
+
+MemoryNetwork = dict[tuple[str, int], dict[str, bytearray]]
+"""What relays serve: by address and port, and by path."""
+
+_PORT = 8080
 
 
 @dataclass(slots=True)
@@ -34,6 +39,8 @@ class MemorySpool:
     flips: int = 0
     couriers: int = 0
     since_cut: int = 0
+    pulled: int = 0
+    shared: dict[str, bytearray] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -42,6 +49,7 @@ class MemoryCourier:
 
     images: ImageStore
     spool: MemorySpool
+    network: MemoryNetwork = field(default_factory=dict)
 
     def room(self) -> int:
         """Return the bytes that are told to be free."""
@@ -87,7 +95,7 @@ class MemoryCourier:
 
     def _bring(self, delivery: Delivery) -> None:
         for piece in delivery.pieces:
-            self._append(delivery.parcel, piece)
+            self._append(delivery.parcel, self._pulled(piece) if isinstance(piece, Pull) else piece)
             delivery.told(len(self.spool.parcels[delivery.parcel.name]))
         content = self.spool.parcels.pop(delivery.parcel.name)
         unpacked = _expanded(content, self.spool.unpacked.get(delivery.parcel.reference, b""))
@@ -96,6 +104,12 @@ class MemoryCourier:
             raise Refused(EngineRefused(self.images.host, "the courier answers: it was unpacked to other bytes"))
         self.spool.unpacked[delivery.layer.diff_id.removeprefix("sha256:")] = unpacked
 
+    def _pulled(self, pull: Pull) -> bytes:
+        shared = self.network.get((pull.address, pull.port), {}).get(pull.path, bytearray())
+        content = bytes(shared[pull.offset : pull.offset + pull.count])
+        self.spool.pulled += len(content)
+        return content
+
     def _append(self, parcel: ParcelName, piece: bytes) -> None:
         """Append a piece, until the line is cut or the disk is full."""
         left = self.spool.cuts[0] - self.spool.since_cut if self.spool.cuts else len(piece)
@@ -103,6 +117,8 @@ class MemoryCourier:
         if len(content) > self.spool.capacity:
             raise Refused(EngineRefused(self.images.host, "the courier answers: dd: No space left on device"))
         self.spool.parcels[parcel.name] = content
+        if parcel.name in self.spool.shared:
+            self.spool.shared[parcel.name][:] = content
         self.spool.since_cut += len(piece)
         if left < len(piece):
             del self.spool.cuts[0]
@@ -124,16 +140,61 @@ class MemoryCourier:
 
 @dataclass(frozen=True, slots=True)
 class MemoryCouriers:
-    """Lends couriers that work on one spool."""
+    """Lends couriers that work on one spool, or on that of each host in `spools`; relays answer on `network`.
 
-    spool: MemorySpool
+    A host in `deaf` cannot be reached by its peers.
+    """
+
+    spool: MemorySpool = field(default_factory=MemorySpool)
+    spools: Mapping[str, MemorySpool] = field(default_factory=dict)
+    network: MemoryNetwork = field(default_factory=dict)
+    deaf: frozenset[str] = frozenset()
 
     @contextmanager
-    def at(self, to: Receiver, task: str, progress: Progress) -> Iterator[MemoryCourier]:
+    def at(self, to: Receiver, task: str, progress: Progress, network: str = "none") -> Iterator[MemoryCourier]:
         """Lend a courier on a host."""
         progress(f"a courier for {task}", 0, 0)
-        self.spool.couriers += 1
-        yield MemoryCourier(to.images, self.spool)
+        spool = self._spool(to)
+        spool.couriers += 1
+        yield MemoryCourier(to.images, spool, self.network if network != "none" else {})
+
+    @contextmanager
+    def relay(self, to: Receiver, address: str, progress: Progress) -> Iterator[MemoryRelay]:
+        """Lend a relay on a host."""
+        progress(f"a relay on {address}", 0, 0)
+        served: dict[str, bytearray] = {}
+        if to.images.host not in self.deaf:
+            self.network[address, _PORT] = served
+        yield MemoryRelay(address, self._spool(to), served)
+        self.network.pop((address, _PORT), None)
+
+    def _spool(self, to: Receiver) -> MemorySpool:
+        return self.spools.get(to.images.host, self.spool)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRelay:
+    """A relay in memory."""
+
+    place: str
+    spool: MemorySpool
+    served: dict[str, bytearray]
+
+    def share(self, parcel: ParcelName) -> None:
+        """Serve a parcel from now on, as far as it is there."""
+        content = bytearray(self.spool.parcels.get(parcel.name, b""))
+        self.spool.shared[parcel.name] = self.served[f"token/{parcel.name}"] = content
+
+    def touch(self) -> None:
+        """Give a sign of life."""
+
+    def address(self, parcel: ParcelName) -> tuple[str, int, str]:
+        """Return address, port and path under which peers get a parcel."""
+        return self.place, _PORT, f"token/{parcel.name}"
+
+    def end(self) -> None:
+        """Share nothing any more."""
+        self.served.clear()
 
 
 class Refused(Exception):

@@ -33,16 +33,32 @@ class ParcelName:
 
 
 @dataclass(frozen=True, slots=True)
+class Pull:
+    """Bytes of a parcel that a courier gets from a peer, behind those it holds: where the peer serves them."""
+
+    offset: int
+    count: int
+    address: str
+    port: int
+    path: str
+
+
+Piece = bytes | Pull
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A layer that is brought as a parcel while the engine already takes it.
 
-    `pieces` come behind what the courier holds of the parcel; `digest` is asked after the last of them for the sha256
-    (hex) of the whole parcel; `told` hears after each piece how many bytes the courier holds safely.
+    `pieces` come behind what the courier holds of the parcel, sent from here or pulled from a peer; a pull that brings
+    less than was asked for is no error, and all that came before it has been told when it ends. `digest` is asked
+    after the last of them for the sha256 (hex) of the whole parcel; `told` hears after each piece how many bytes the
+    courier holds safely.
     """
 
     layer: Layer
     parcel: ParcelName
-    pieces: Iterable[bytes]
+    pieces: Iterable[Piece]
     digest: Callable[[], str]
     told: Callable[[int], None]
 
@@ -76,5 +92,25 @@ class Courier(Protocol):
         """Keep these layers (hex) for the owner's next time, and no others of his."""
 
 
-OpenCourier = Callable[[], AbstractContextManager[Courier]]
-"""Lends a courier on the host of a shipment, fresh each time; what its spool holds stays."""
+class Relay(Protocol):
+    """A server on a host that hands parcels of its spool to peers who know its token, for as long as it is touched.
+
+    It ends two minutes after the last touch, whatever became of its controller. All raise EngineRefused and
+    HostUnreachable.
+    """
+
+    def share(self, parcel: ParcelName) -> None:
+        """Serve a parcel from now on, as far as it is there."""
+
+    def touch(self) -> None:
+        """Give a sign of life."""
+
+    def address(self, parcel: ParcelName) -> tuple[str, int, str]:
+        """Return address, port and path under which peers get a parcel."""
+
+    def end(self) -> None:
+        """Share nothing any more."""
+
+
+OpenCourier = Callable[[str], AbstractContextManager[Courier]]
+"""Lends a courier on the host of a shipment and on a network there, fresh each time; what its spool holds stays."""
