@@ -4,25 +4,50 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import docker
 import pytest
 
-from provisioner.hosts.access import EngineHands
+from provisioner.hosts.access import AccessSettings, EngineHands, SshHosts
 from provisioner.hosts.this_machine import THIS_MACHINE, local_client
 from provisioner.images.archive import ImageContent, pack
 from provisioner.images.build import BuildSettings, EngineBuilder
 from provisioner.images.cache import LayerCache
-from provisioner.images.shipping.courier.couriers import Couriers
+from provisioner.images.shipping.courier.couriers import Couriers, courier_inputs, relay_request
 from provisioner.images.shipping.record import record_image
+from provisioner.images.shipping.relay import Relays
 from provisioner.images.shipping.ship import CacheShipper
+from provisioner.ports import Progress
+from tests.lab_fleet import LabFleet
 
 pytestmark = pytest.mark.lab
 
 TAG = "provisioner/courier-test/web"
 STATE = Path(__file__).parents[2] / ".provisioner" / "cache"
+
+
+@pytest.fixture
+def couriers(tmp_path: Path) -> Iterator[Couriers]:
+    """Lend couriers that are made on this machine's engine."""
+    client = local_client(os.environ)
+    assert isinstance(client, docker.APIClient)
+    builder = EngineBuilder(client, THIS_MACHINE, BuildSettings(STATE))
+    yield Couriers(builder, CacheShipper(LayerCache(tmp_path), lambda: [builder.images]).ship)
+    client.close()
+
+
+@pytest.fixture
+def pair(lab: LabFleet) -> Iterator[dict[str, EngineHands]]:
+    """Return what changes two real hosts, with the addresses by which they reach each other."""
+    known = lab.folder / "inventories" / f"{lab.name}.known_hosts"
+    inventory = lab.inventory().hosts
+    with SshHosts(AccessSettings(known_hosts=known, environment={})) as hosts:
+        yield {inventory[name].private_address: hosts.hands(inventory[name]) for name in ("web3", "web4")}
 
 
 @pytest.fixture
@@ -62,3 +87,48 @@ def test_a_big_layer_is_brought_and_then_only_what_changed(
     finally:
         for tag in (f"{TAG}:1", f"{TAG}:2"):
             real_hands.images.remove(tag)
+
+
+def test_a_host_hands_on_what_it_gets(pair: dict[str, EngineHands], couriers: Couriers, tmp_path: Path) -> None:
+    """Of two hosts that get a big image at once one pulls it from the other; nothing is left of the relay."""
+    image = kept(LayerCache(tmp_path), random.Random(8).randbytes(9 << 20))  # noqa: S311 - the same in each run
+    addresses = {hands.images.host: address for address, hands in pair.items()}
+    relays = Relays(couriers.relay, addresses)
+    shipper = CacheShipper(LayerCache(tmp_path), list, lend=couriers.at, relays=relays)
+    said: list[str] = []
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            ships = [pool.submit(shipper.ship, image.image_id, (f"{TAG}:3",), to, _told(said)) for to in pair.values()]
+            assert all(9 << 20 < each.result() < 10 << 20 for each in ships)
+        relays.close()
+        for hands in pair.values():
+            found = hands.images.inspect(f"{TAG}:3")
+            assert found is not None
+            assert found.image_id == image.image_id
+            assert hands.reader.container("provisioner-relay") is None
+        assert not [text for text in said if "served" in text or "straight" in text], said
+        with couriers.at(next(iter(pair.values())), "look", _told(said)) as courier:
+            assert image.diff_ids[0].removeprefix("sha256:") in courier.layers()
+    finally:
+        for hands in pair.values():
+            hands.images.remove(f"{TAG}:3")
+
+
+def test_a_relay_without_a_controller_ends_by_itself(
+    real_hands: EngineHands, couriers: Couriers, tmp_path: Path
+) -> None:
+    """A relay that nobody touches is gone after its time, container and all."""
+    with couriers.at(real_hands, "look", _told([])):
+        image = real_hands.images.inspect(courier_inputs().tag)
+    assert image is not None
+    request = relay_request(image.image_id, "127.0.0.1", 18950)
+    request = replace(request, options=replace(request.options, command=("/bin/hub", "1")))
+    real_hands.containers.start(real_hands.containers.create(request))
+    deadline = time.monotonic() + 20
+    while real_hands.reader.container(request.name) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def _told(said: list[str]) -> Progress:
+    return lambda text, done, total: said.append(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,12 +198,32 @@ class Deaf(MemoryImageStore):
 
 
 def test_an_image_that_never_arrives_is_an_error(cache: LayerCache, make: Make) -> None:
-    """Success without an image, whatever is sent, fails with the host's name and is tried once: all was sent."""
+    """Success without an image, whatever is sent, fails with the host's name; all was sent, in our form and another."""
     image, target = make("base", "app"), Deaf("web1")
     with pytest.raises(ShippingFailed, match=r"web1: .*has no image") as caught:
         shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(target), Told())
     assert caught.value.host == "web1"
-    assert len(target.received) == 1
+    assert len(target.received) == 2
+
+
+@dataclass(slots=True)
+class Conservative(MemoryImageStore):
+    """An engine that refuses whatever names an image that is not proven yet: it only takes what engines write."""
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        """Refuse an archive of ours."""
+        content = zlib.decompress(b"".join(archive), wbits=31)
+        if b"provisioner/arriving" in content:
+            raise EngineRefused(self.host, "invalid archive")
+        MemoryImageStore.load(self, (content,))
+
+
+def test_at_last_an_image_goes_as_another_engine_saves_it(cache: LayerCache, make: Make) -> None:
+    """An engine that takes no archive of ours gets what `docker save` writes, proven and tagged like any other."""
+    image, target, told = make("base", "app"), Conservative("web1"), Told()
+    shipper(cache, store(image)).ship(image.content.image_id, (TAG,), receiver(target), told)
+    assert target.tags == {TAG: image.content.image_id}
+    assert any(text.startswith("sending it as another engine saves it (") for text in told.texts)
 
 
 def test_another_image_under_the_tag_is_an_error_and_goes(cache: LayerCache, make: Make) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from provisioner.errors import EngineRefused, EngineUnavailable, HostError, ShippingFailed
 from provisioner.images.registry.account import Account
-from provisioner.images.shipping.arrival import has
+from provisioner.images.shipping.arrival import has, try_out
 from provisioner.images.shipping.shipment import Receiver
 from provisioner.model.secret import Login
 from provisioner.ports import ImageStore, Progress
@@ -78,6 +78,8 @@ class RegistryShipper:
             found = store.inspect(reference)
             if found is None or found.image_id != image_id:
                 raise ShippingFailed(store.host, f"{reference} is {found.image_id if found else 'nothing'} there")
+            if reason := try_out(image_id, image_id.removeprefix("sha256:")[:_DIGITS], to.containers):
+                raise ShippingFailed(store.host, reason)
             for tag in tags:
                 store.tag(reference, tag)
         finally:

@@ -34,7 +34,7 @@ def settle(shipment: Shipment, loaded: str, store: ImageStore, containers: Conta
 def _settle(shipment: Shipment, loaded: str, store: ImageStore, containers: Containers | None) -> str:
     reason = fault(shipment, loaded, store)
     if not reason and containers is not None:
-        reason = try_out(shipment, containers)
+        reason = try_out(shipment.image.image_id, shipment.name, containers)
     if reason:
         return reason
     for tag in shipment.tags:
@@ -53,14 +53,15 @@ def fault(shipment: Shipment, reference: str, store: ImageStore) -> str:
     return "" if found.layers == shipment.image.diff_ids else f"{reference} has other layers there"
 
 
-def try_out(shipment: Shipment, containers: Containers) -> str:
-    """Create a container of the image and remove it; return why none can be made, empty where one can.
+def try_out(image_id: str, task: str, containers: Containers) -> str:
+    """Create a container of an image and remove it; return why none can be made, empty where one can.
 
-    An engine may show an image whose layers it could not unpack; only a container tells.
+    An engine may show an image whose layers it could not unpack; only a container tells. `task` is a name that two of
+    them at once on one host never share.
     """
-    name = f"{_TRIAL_NAME}{shipment.name}"
+    name = f"{_TRIAL_NAME}{task}"
     options = ContainerOptions(command=("x",), network="none", restart="no", log_driver="none")
-    request = ContainerRequest(name, shipment.image.image_id, options, "trial", labels={KIND_LABEL: TRIAL})
+    request = ContainerRequest(name, image_id, options, "trial", labels={KIND_LABEL: TRIAL})
     containers.remove(name)
     try:
         containers.create(request)

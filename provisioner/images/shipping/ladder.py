@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from provisioner.errors import (
@@ -42,7 +42,7 @@ class Journey:
     """One shipment to one engine: where it goes, who is told, and the bytes that have gone so far.
 
     Without `courier` everything is sent straight to the engine, without `containers` no container is tried; `hub` is
-    the host that hands parcels on.
+    the host that hands parcels on; `saved` gives the image as the engine that has it writes it.
     """
 
     shipment: Shipment
@@ -53,16 +53,21 @@ class Journey:
     parcels: Parcels | None = None
     pauses: tuple[float, ...] = PAUSES
     hub: JoinHub = lambda: None
+    saved: Callable[[], Iterable[bytes]] | None = None
     sent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A way to send an image: what it is called, which layers go, and whether a courier carries them."""
+    """A way to send an image: what it is called, which layers go, and whether a courier carries them.
+
+    A `foreign` one sends what another engine writes, in that engine's own form.
+    """
 
     title: str
     missing: tuple[Layer, ...]
     hauled: bool = False
+    foreign: bool = False
 
 
 def send(journey: Journey) -> int:
@@ -76,9 +81,10 @@ def send(journey: Journey) -> int:
     for rung in _rungs(journey):
         if reason:
             journey.progress(f"{rung.title} ({reason})", 0, 0)
-        reason = _attempt(journey, rung)
-        if not reason:
+        fault = _attempt(journey, rung)
+        if not fault:
             return journey.sent
+        reason = f"{reason}; as another engine saves it: {fault}" if rung.foreign else fault
         if _DISK_FULL in reason.lower():
             break
     image_id, host = journey.shipment.image.image_id, journey.to.host
@@ -120,6 +126,8 @@ def _rungs(journey: Journey) -> Iterator[Rung]:
     everything = missing_layers(image, ())
     if everything not in (tried, again):
         yield Rung("sending every layer", everything)
+    if journey.saved is not None:
+        yield Rung("sending it as another engine saves it", everything, foreign=True)
 
 
 def _attempt(journey: Journey, rung: Rung) -> str:
@@ -137,17 +145,31 @@ def _attempt(journey: Journey, rung: Rung) -> str:
 def _load_and_settle(journey: Journey, rung: Rung, archive: Archive) -> str:
     shipment, to = journey.shipment, journey.to
     try:
-        reason = _haul(journey, rung, archive) if rung.hauled else _load(journey, rung.title, archive)
+        reason = _carried(journey, rung, archive)
         return reason or settle(shipment, shipment.provisional, to, journey.containers)
     except (EngineRefused, EngineUnavailable) as error:
         # An engine may end the connection in the middle of a load it cannot finish.
         return error.reason
     except (BuildFailed, ImageMissing) as error:
-        if not rung.hauled:
+        if not rung.hauled and not rung.foreign:
             raise
-        return f"there is no courier: {error.message}"
+        return f"there is no courier: {error.message}" if rung.hauled else error.message
     finally:
         clear(shipment, to)
+
+
+def _carried(journey: Journey, rung: Rung, archive: Archive) -> str:
+    if rung.hauled:
+        return _haul(journey, rung, archive)
+    if rung.foreign and journey.saved is not None:
+        journey.progress(rung.title, 0, 0)
+        journey.to.load(_measured(journey, compressed(journey.saved())))
+        image_id = journey.shipment.image.image_id
+        if journey.to.inspect(image_id) is None:
+            return "the engine took it and does not have it"
+        journey.to.tag(image_id, journey.shipment.provisional)
+        return ""
+    return _load(journey, rung.title, archive)
 
 
 def _load(journey: Journey, title: str, archive: Archive) -> str:

@@ -145,7 +145,7 @@ class Parcels:
 
 def compressed(layer: Layer, pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield a layer as a zstd stream that ends in a checksum; raise ArchiveBroken at its end where it is another."""
-    packer = zstandard.ZstdCompressor(level=_LEVEL, threads=-1, write_checksum=True).compressobj(size=layer.size)
+    packer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj(size=layer.size)
     for piece in checked(layer, pieces):
         if packed := packer.compress(piece):
             yield packed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
 from threading import Lock
 
 from provisioner.errors import ArchiveBroken, HostError, ImageMissing
@@ -95,6 +95,7 @@ class CacheShipper:
             return 0
         courier = functools.partial(self._lend, to, shipment.name, progress) if self._lend else None
         journey = Journey(shipment, to.images, to.containers, progress, courier, self._parcels, self._pauses)
+        journey.saved = functools.partial(self._saved, image_id)
         if self._relays is not None:
             journey.hub = functools.partial(self._relays.join, image_id, to, progress)
         try:
@@ -130,6 +131,15 @@ class CacheShipper:
             f"nobody has the image {image_id}: {asked}",
             hint="build it again with `provisioner apply`, or load it into the Docker Engine of this machine",
         )
+
+    def _saved(self, image_id: str) -> Iterator[bytes]:
+        """Yield an image as the first engine that has it writes it. Raise ImageMissing."""
+        for source in self._sources():
+            with suppress(HostError):
+                if source.inspect(image_id) is not None:
+                    yield from source.save(image_id)
+                    return
+        raise ImageMissing(f"no engine has the image {image_id}", hint="build it again with `provisioner apply`")
 
     def _fetch_from(self, source: ImageSource, image_id: str, progress: Progress) -> ImageContent | None:
         facts = source.inspect(image_id)
