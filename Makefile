@@ -2,7 +2,7 @@
 
 export PIP_CACHE_DIR := $(CURDIR)/.provisioner/pip
 
-.PHONY: bench-images help venv engine packages check test demo demo-down clean-lab clean
+.PHONY: docs bench-images help venv engine packages check test demo demo-down clean-lab clean
 
 help:
 	@echo 'make demo       a lab on this machine, a fleet on it, its page'
@@ -34,6 +34,9 @@ check: .venv/.develops
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/pytest -q -m 'not lab and not engine' -n auto
+
+docs: .venv/.develops
+	.venv/bin/python .ci/spec-reference >docs/spec.md.new && mv docs/spec.md.new docs/spec.md
 
 test: .venv/.develops engine packages
 	.venv/bin/ruff check

@@ -323,7 +323,6 @@ Algorithm = Annotated[str, BeforeValidator(choice(*ALGORITHMS)), _one_of(*ALGORI
 Order = Annotated[str, BeforeValidator(choice(*ORDERS)), _one_of(*ORDERS)]
 OnFailure = Annotated[str, BeforeValidator(choice(*ON_FAILURE)), _one_of(*ON_FAILURE)]
 OnUnreachable = Annotated[str, BeforeValidator(choice(*ON_UNREACHABLE)), _one_of(*ON_UNREACHABLE)]
-Order = Annotated[str, BeforeValidator(choice("start-first", later=("stop-first",))), _one_of("start-first")]
 Distribution = Annotated[str, BeforeValidator(choice("star", "relay")), _one_of("star", "relay")]
 Port = Annotated[int, BeforeValidator(whole(1, 65535)), _number_schema(1, 65535)]
 Replicas = Annotated[int, BeforeValidator(whole(1, 1000)), _number_schema(1, 1000)]
