@@ -3,6 +3,7 @@
 export PIP_CACHE_DIR := $(CURDIR)/.provisioner/pip
 
 .PHONY: docs bench-images help venv engine packages check test demo demo-down clean-lab clean
+.PHONY: bench-images bench-rollout campaign help venv engine packages check test demo demo-down clean-lab clean
 
 help:
 	@echo 'make demo       a lab on this machine, a fleet on it, its page'
@@ -11,6 +12,8 @@ help:
 	@echo 'make docs       writes docs/spec.md from the schema'
 	@echo 'make test       everything, on a real lab'
 	@echo 'make bench-images  shipping beside four peers, as a table (root; ROUNDS=3)'
+	@echo 'make bench-rollout  rolling updates under load beside Docker Swarm, as a table (ROUNDS=20)'
+	@echo 'make campaign   crashes and faults under load, going on where it stopped (MINUTES=9)'
 	@echo 'make clean-lab  removes the lab and leaves the engine'
 	@echo 'make clean      removes what checks and tests leave in the checkout'
 
@@ -48,6 +51,12 @@ test: .venv/.develops engine packages
 
 bench-images: .venv/.develops engine packages
 	@.venv/bin/python -m tests.bench.images
+
+bench-rollout: .venv/.develops engine packages
+	@.venv/bin/python -m tests.bench.rollout
+
+campaign: .venv/.develops engine packages
+	@.venv/bin/python -m tests.campaign
 
 packages:
 	@.ci/packages

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -30,12 +32,19 @@ def knows(key: str) -> bool:
     return key in RolloutText.model_fields
 
 
+def offers(verb: str) -> bool:
+    """Return whether the command line has a verb."""
+    argv = [sys.executable, "-m", "provisioner", verb, "--help"]
+    return subprocess.run(argv, capture_output=True, check=False, cwd=CHECKOUT).returncode == 0
+
+
 class RollingLab(LabFleet):
     """One balancer host and five web hosts."""
 
     name = f"rolling{APART}"
     port = 18750 + int(APART or 0)
     shape = ("--group", "lb=1", "--group", "web=5")
+    webs: tuple[str, ...] = WEB_HOSTS
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +54,7 @@ class RollingLab(LabFleet):
     def up(self) -> None:
         """Make the lab, with a ledger on every web host that outlives the containers."""
         super().up()
-        for host in WEB_HOSTS:
+        for host in self.webs:
             self.on(host, "mkdir -p /srv/ledger && chmod 1777 /srv/ledger")
 
 
@@ -104,7 +113,9 @@ class Rolled:
 class RollingFleet(Fleet):
     """The fleet of `tests/load/fleet.yaml` on such a lab."""
 
-    def __init__(self, lab: LabFleet, folder: Path) -> None:
+    lab: RollingLab
+
+    def __init__(self, lab: RollingLab, folder: Path) -> None:
         self.lab = lab
         self.folder = folder / "rolling"
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -125,6 +136,24 @@ class RollingFleet(Fleet):
         self.variables |= {"RELEASE": f"r{self.releases}", "MODE": mode, "AFTER": f"{after:g}"}
         return f"r{self.releases}"
 
+    def change_everything(self) -> None:
+        """Want another image, environment, content of a file and balancer's file, all at once."""
+        self.change()
+        self.rewrite('"nothing new', '"nothing at all', "app/app.py")
+        (self.folder / "extra.conf.j2").write_text("# written for {{ service }}\n")
+        self.rewrite("    resources:", "    files: {/etc/app/extra.conf: {template: extra.conf.j2}}\n    resources:")
+        self.rewrite("routes: [", "routes: [{path: /other, to: web}, ")
+
+    def restore(self) -> None:
+        """Want again what was wanted before everything was changed."""
+        self.rewrite('"nothing at all', '"nothing new', "app/app.py")
+        self.rewrite("    files: {/etc/app/extra.conf: {template: extra.conf.j2}}\n", "")
+        self.rewrite("{path: /other, to: web}, ", "")
+
+    def fingerprints(self) -> set[str]:
+        """Return the fingerprints of the web nodes."""
+        return {node["fingerprint"] for node in self.status()["nodes"] if node["service"] == "web"}
+
     @property
     def rotation(self) -> list[str]:
         """Return the command that prints what is in rotation."""
@@ -142,7 +171,7 @@ class RollingFleet(Fleet):
 class Seen:
     """What is known of a rollout while its client runs."""
 
-    def __init__(self, lab: LabFleet, client: StrictClient, run: str) -> None:
+    def __init__(self, lab: RollingLab, client: StrictClient, run: str) -> None:
         self._lab, self._client, self._run = lab, client, run
         self._end: tuple[float, int, str] = (0.0, 0, "")
 
@@ -153,14 +182,14 @@ class Seen:
     def rolled(self) -> Rolled:
         """Return everything, once the client has ended."""
         executed: Counter[str] = Counter()
-        for host in WEB_HOSTS:
+        for host in self._lab.webs:
             told = self._lab.on(host, f"grep -s '^{self._run}-' {LEDGER} || true")
             executed.update(line.split()[0] for line in told.splitlines())
         return Rolled(*self._end, self._client.report, executed)
 
 
 @contextmanager
-def watched(lab: LabFleet, port: int, rotation: list[str]) -> Iterator[Seen]:
+def watched(lab: RollingLab, port: int, rotation: list[str]) -> Iterator[Seen]:
     """Call a balancer with every kind of caller while something is done."""
     run = f"run{os.getpid()}x{time.monotonic_ns()}"
     with StrictClient(port, {}, rotation, run) as client:

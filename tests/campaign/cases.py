@@ -1,0 +1,151 @@
+"""The cases of a campaign: each has a name, and says what was wrong when it was over."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+
+from tests.campaign.faults import BALANCER_FAULTS, HOST_FAULTS, Fault
+from tests.campaign.ground import TERM, Ended, Ground, Watch, started_on
+
+ALLOWED = {0, 3, 4, 6}
+"""Exits with which a rollout may end that something happened to: complete, taken back, unreachable, paused."""
+
+LOST = 40
+"""Requests that may fail where a host or the balancer itself goes away with them under way."""
+
+KILLED = -signal.SIGKILL
+_AGAIN = 4
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a case: in words what happened, and what was wrong; `over` ends a row of numbered cases."""
+
+    words: str
+    wrong: tuple[str, ...] = ()
+    over: bool = False
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case: its group, its name, and how it is tried on ground where the fleet is well."""
+
+    group: str
+    name: str
+    attempt: Callable[[Ground], Verdict]
+
+
+def faults() -> Iterator[Case]:
+    """Yield every fault at every moment that it is tried at."""
+    for fault in HOST_FAULTS:
+        for moment, host in (("before", "web1"), ("in", "web2"), ("after", "web3")):
+            yield Case("faults", f"{fault.name}, {moment} its step", partial(_fault, fault, host))
+    for fault in BALANCER_FAULTS:
+        yield Case("faults", f"{fault.name}, in mid-rollout", partial(_fault, fault, "web2"))
+
+
+def _fault(fault: Fault, host: str, ground: Ground) -> Verdict:
+    """Make a fault when a host's new container has started; take it away; the same command has to complete."""
+    ground.fleet.change()
+    with ground.under_load() as watch:
+        try:
+            ended = ground.carried_out(started_on(host), partial(fault.make, ground.lab))
+        finally:
+            fault.undo(ground.lab)
+    least = len(ground.lab.webs) - fault.away
+    wrong = [] if ended.happened else ["the moment of the fault never came"]
+    wrong += [f"exit {ended.code}"] if ended.code not in ALLOWED else []
+    if watch.fewest < least and (fault.away or not fault.may_lose):
+        wrong.append(f"{watch.fewest} nodes in rotation")
+    wrong += _lost(watch, LOST if fault.may_lose else 0)
+    return _again(ground, ended, watch, wrong)
+
+
+def _lost(watch: Watch, most: int) -> list[str]:
+    twice = [f"{len(watch.twice)} POSTs executed twice"] if watch.twice else []
+    return twice + ([f"{watch.failed} failed requests: {dict(watch.reasons)}"] if watch.failed > most else [])
+
+
+def _again(ground: Ground, ended: Ended, watch: Watch, wrong: list[str]) -> Verdict:
+    """Run the same command until it is through, and look at the fleet; nothing else may be needed."""
+    told = ""
+    for _ in range(_AGAIN):
+        told = ground.settle()
+        if not told:
+            break
+        time.sleep(TERM / 2)
+    wrong += [f"again: {told}"] if told else ground.wrong()
+    ending = "killed" if ended.code == KILLED else f"exit {ended.code} {ended.outcome}".strip()
+    words = f"{ending}; {watch.failed} of {watch.sent} requests failed; fewest nodes in rotation {watch.fewest}"
+    return Verdict(words, tuple(wrong))
+
+
+def crashes(verb: str) -> Iterator[Case]:
+    """Yield a kill before and after every effect of a command, for as long as there is a further effect."""
+    for number in count(1):
+        for side in ("before", "after"):
+            yield Case(f"crash in {verb}", f"{side}:{number}", partial(_crash, verb, f"{side}:{number}"))
+
+
+def _crash(verb: str, place: str, ground: Ground) -> Verdict:
+    """Kill the controller at an effect; the same command with no switch has to converge."""
+    ground.fleet.change()
+    with ground.under_load() as watch:
+        ended = ground.carried_out(verb=verb, PROVISIONER_CRASH_AT=place)
+        if ended.code == KILLED:
+            told = ground.settle()
+            if told:
+                time.sleep(2 * TERM)
+    if ended.code != KILLED:
+        wrong = [] if ended.code == 0 else [f"exit {ended.code}"]
+        return Verdict("no such effect: the rollout completed", tuple(wrong), over=True)
+    floor = [f"{watch.fewest} nodes in rotation"] if watch.fewest < len(ground.lab.webs) else []
+    return _again(ground, ended, watch, floor + _lost(watch, 0))
+
+
+def controllers() -> Iterator[Case]:
+    """Yield two controllers at once, and one that is frozen while another goes on."""
+    for number in range(1, 51):
+        yield Case("two controllers", f"both at once, {number}", _both)
+    yield Case("two controllers", "one frozen for three terms, then woken", _frozen)
+
+
+def _both(ground: Ground) -> Verdict:
+    """Start two at the same moment: exactly one proceeds, the other is refused with exit 5."""
+    ground.fleet.change()
+    with ground.under_load() as watch:
+        pair = [ground.start(), ground.start()]
+        codes = sorted(_end(process) for process in pair)
+    wrong = [] if codes == [0, 5] else [f"exits {codes}"]
+    return _again(ground, Ended(code=codes[0]), watch, wrong + _lost(watch, 0))
+
+
+def _frozen(ground: Ground) -> Verdict:
+    """Freeze one in mid-rollout; another takes over; the first, woken, may not go on."""
+    ground.fleet.change()
+    with ground.under_load() as watch:
+        sleeper = ground.start()
+        assert sleeper.stdout is not None
+        for line in sleeper.stdout:
+            if '"start_node"' in line and '"action_succeeded"' in line:
+                break
+        sleeper.send_signal(signal.SIGSTOP)
+        time.sleep(3 * TERM)
+        told = ground.settle()
+        sleeper.send_signal(signal.SIGCONT)
+        code = _end(sleeper)
+    wrong = [f"the other one: {told}"] if told else []
+    wrong += [] if code else ["the sleeper says that it completed"]
+    return _again(ground, Ended(code=code), watch, wrong + _lost(watch, 0))
+
+
+def _end(process: subprocess.Popen[str]) -> int:
+    """Read a command to its end and return its exit code."""
+    process.communicate(timeout=300)
+    return process.returncode
