@@ -68,6 +68,8 @@ class Rolled:
     report: Mapping[str, Any]
     executed: Counter[str]
     """How often each POST was executed, by id, as the hosts' ledgers say."""
+    gone: float = 0.0
+    """Seconds from the command's begin until no container that left was running any more."""
 
     @property
     def failed(self) -> int:
@@ -174,10 +176,15 @@ class Seen:
     def __init__(self, lab: RollingLab, client: StrictClient, run: str) -> None:
         self._lab, self._client, self._run = lab, client, run
         self._end: tuple[float, int, str] = (0.0, 0, "")
+        self._gone = 0.0
 
     def ended(self, seconds: float, code: int, out: str) -> None:
         """Note how the command ended."""
         self._end = (seconds, code, out)
+
+    def left(self, seconds: float) -> None:
+        """Note when the last container that left had gone, where that was not before the command ended."""
+        self._gone = seconds
 
     def rolled(self) -> Rolled:
         """Return everything, once the client has ended."""
@@ -185,7 +192,7 @@ class Seen:
         for host in self._lab.webs:
             told = self._lab.on(host, f"grep -s '^{self._run}-' {LEDGER} || true")
             executed.update(line.split()[0] for line in told.splitlines())
-        return Rolled(*self._end, self._client.report, executed)
+        return Rolled(*self._end, self._client.report, executed, self._gone or self._end[0])
 
 
 @contextmanager

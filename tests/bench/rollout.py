@@ -36,6 +36,7 @@ COLUMNS = (
     "containers that leave",
     "rollouts",
     "seconds, median (most)",
+    "until the old are gone",
     "sent",
     "failed",
     "POSTs twice",
@@ -161,6 +162,7 @@ def row(system: str, what: str, rolls: list[Rolled]) -> str:
         what,
         len(rolls),
         f"{statistics.median(seconds):.1f} ({max(seconds):.1f})",
+        f"{statistics.median(each.gone for each in rolls):.1f}",
         f"{sum(each.sent for each in rolls):,}",
         counted(reasons),
         sum(len(each.twice) for each in rolls),
@@ -183,8 +185,10 @@ def judged(bench: Bench) -> Iterator[Verdict]:
         if ours:
             yield from _judged_rolls(mode, ours)
         if ours and theirs:
+            mine, other = (statistics.median(each.gone for each in rolls) for rolls in (ours, theirs))
+            yield f"{mode}: {mine:.1f} s <= Swarm's {other:.1f} s until the old are gone", mine <= other
             mine, other = (statistics.median(each.seconds for each in rolls) for rolls in (ours, theirs))
-            yield f"{mode}: {mine:.1f} s <= Swarm's {other:.1f} s", mine <= other
+            yield f"{mode}: {mine:.1f} s <= Swarm's {other:.1f} s of the command", mine <= other
     for rolled, same in bench.rollbacks:
         limit = ROLLBACK + DRAIN
         yield f"rollback: {rolled.seconds:.1f} s <= {limit:.0f} s, drain included", rolled.seconds <= limit

@@ -52,7 +52,7 @@ class Swarm:
             f"--name {_SERVICE} --mode global --constraint node.role==worker --network {_NETWORK} --endpoint-mode dnsrr"
             " --hostname '{{.Node.Hostname}}' --no-resolve-image --read-only --limit-memory 96M --limit-pids 50"
             f" --env RELEASE=s0 --env MODE={mode} --env LEDGER=/ledger/posts"
-            " --mount type=bind,src=/srv/ledger,dst=/ledger --stop-grace-period 5s"
+            " --mount type=bind,src=/srv/ledger,dst=/ledger --stop-grace-period 13s"
             f' --health-cmd "$HEALTHY" --health-interval 1s --health-timeout 1s --health-retries 2'
             " --update-parallelism 1 --update-order start-first --update-delay 0s --update-failure-action rollback"
             f" --update-monitor {monitor} --rollback-parallelism 0 --rollback-order start-first --rollback-monitor 1s"
@@ -74,6 +74,7 @@ class Swarm:
             told = self._lab.on("lb1", f"timeout 240 {update}; echo exit $?", check=False)
             seen.ended(time.monotonic() - begun, int(told.rpartition(" ")[2]), told)
             self._await_settled()
+            seen.left(time.monotonic() - begun)
         return seen.rolled()
 
     def leave(self) -> None:
