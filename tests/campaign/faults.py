@@ -10,7 +10,7 @@ from tests.campaign.ground import CampaignLab
 
 _FLEET_BALANCER = "$(docker ps -aq --filter label=provisioner.service=load-balancer | head -n 1)"
 _DAEMON = "$(cat /run/docker.pid)"
-_CUT = "iptables -{} INPUT ! -i lo -j DROP; iptables -{} OUTPUT ! -o lo -j DROP"
+_CUT = "iptables -t raw -{} PREROUTING -i eth0 -j DROP"
 _FILE = "$(docker volume inspect -f '{{.Mountpoint}}' rolling_load-balancer-etc)/haproxy.cfg"
 
 
@@ -55,8 +55,8 @@ HOST_FAULTS = (
     Fault(
         "host is cut off",
         "web2",
-        _shell("web2", _CUT.format("I", "I")),
-        _shell("web2", _CUT.format("D", "D")),
+        _shell("web2", _CUT.format("I")),
+        _shell("web2", _CUT.format("D")),
         away=True,
         may_lose=True,
     ),
@@ -66,11 +66,7 @@ HOST_FAULTS = (
 """Each happens to web2 before, in and after its own step."""
 
 BALANCER_FAULTS = (
-    _balancer(
-        "balancer's worker is killed",
-        f"docker exec {_FLEET_BALANCER} sh -c 'kill -9 $(pgrep -P 1 haproxy || pgrep -n haproxy)'",
-        may_lose=True,
-    ),
+    _balancer("balancer's worker is killed", "kill -9 $(pgrep -n -x haproxy)", may_lose=True),
     _balancer("balancer's container is restarted", f"docker restart -t 2 {_FLEET_BALANCER}", may_lose=True),
     _balancer(
         "admin socket is gone",
