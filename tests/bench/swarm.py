@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import time
 
 from provisioner.lab.layout import TLS_OFFSET
@@ -53,7 +54,7 @@ class Swarm:
             " --hostname '{{.Node.Hostname}}' --no-resolve-image --read-only --limit-memory 96M --limit-pids 50"
             f" --env RELEASE=s0 --env MODE={mode} --env LEDGER=/ledger/posts"
             " --mount type=bind,src=/srv/ledger,dst=/ledger --stop-grace-period 13s"
-            f' --health-cmd "$HEALTHY" --health-interval 1s --health-timeout 1s --health-retries 2'
+            f' --health-cmd "$HEALTHY" --health-interval 1s --health-timeout 5s --health-retries 2'
             " --update-parallelism 1 --update-order start-first --update-delay 0s --update-failure-action rollback"
             f" --update-monitor {monitor} --rollback-parallelism 0 --rollback-order start-first --rollback-monitor 1s"
         )
@@ -75,7 +76,10 @@ class Swarm:
             seen.ended(time.monotonic() - begun, int(told.rpartition(" ")[2]), told)
             self._await_settled()
             seen.left(time.monotonic() - begun)
-        return seen.rolled()
+        rolled = seen.rolled()
+        if rolled.failed:
+            sys.stderr.write(self._lab.on("lb1", f"docker service ps --no-trunc {_SERVICE}") + "\n")
+        return rolled
 
     def leave(self) -> None:
         """Leave no container, network or membership on any host."""
