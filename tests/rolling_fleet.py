@@ -21,6 +21,9 @@ from tests.strict_client import StrictClient
 
 WEB_HOSTS = tuple(f"web{number}" for number in range(1, 6))
 LEDGER = "/srv/ledger/posts"
+TUNNELS = int(os.environ.get("TUNNELS", "3"))
+"""Tunnels held under load; each of them makes its node's drain last as long as it may."""
+
 _FIND = (
     "for each in $(docker ps -q --filter label=provisioner.service=load-balancer);"
     " do docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' $each; done; echo 127.0.0.1"
@@ -199,5 +202,5 @@ class Seen:
 def watched(lab: RollingLab, port: int, rotation: list[str]) -> Iterator[Seen]:
     """Call a balancer with every kind of caller while something is done."""
     run = f"run{os.getpid()}x{time.monotonic_ns()}"
-    with StrictClient(port, {}, rotation, run) as client:
+    with StrictClient(port, {"tunnels": TUNNELS}, rotation, run) as client:
         yield Seen(lab, client, run)

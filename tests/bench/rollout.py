@@ -2,8 +2,9 @@
 
     ROUNDS=20 .venv/bin/python -m tests.bench.rollout
 
-PARTS names what is run, of `ours`, `swarm`, `rollback` and `bad`. The last line is `met N of N`; the exit status is 1
-where a row misses.
+PARTS names what is run, of `ours`, `swarm`, `rollback` and `bad`; MODES how the containers that leave behave; TUNNELS
+how many websockets are held. So it can be run in pieces: `PARTS="ours swarm" MODES=stubborn`. The last line is
+`met N of N`; the exit status is 1 where a row misses.
 """
 
 from __future__ import annotations
