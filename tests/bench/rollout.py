@@ -184,7 +184,7 @@ def judged(bench: Bench) -> Iterator[Verdict]:
     for mode in MODES:
         ours, theirs = bench.rolls[OURS, mode], bench.rolls[SWARM, mode]
         if ours:
-            yield from _judged_rolls(mode, ours)
+            yield from judged_rolls(mode, ours)
         if ours and theirs:
             mine, other = (statistics.median(each.gone for each in rolls) for rolls in (ours, theirs))
             yield f"{mode}: {mine:.1f} s <= Swarm's {other:.1f} s until the old are gone", mine <= other
@@ -196,10 +196,11 @@ def judged(bench: Bench) -> Iterator[Verdict]:
         yield f"rollback: exit {rolled.code}, {rolled.failed} failed requests", (rolled.code, rolled.failed) == (0, 0)
         yield "rollback: the earlier fingerprint on all nodes", same
     for taken in bench.taken:
-        yield from _judged_bad(taken)
+        yield from judged_bad(taken)
 
 
-def _judged_rolls(mode: str, rolls: list[Rolled]) -> Iterator[Verdict]:
+def judged_rolls(mode: str, rolls: list[Rolled]) -> Iterator[Verdict]:
+    """Yield what rolling updates have to keep."""
     failed, twice = sum(each.failed for each in rolls), sum(len(each.twice) for each in rolls)
     fewest = min(each.fewest for each in rolls)
     unnamed = sum(not cut["host"] for each in rolls for cut in each.report["tunnels"]["cuts"])
@@ -214,7 +215,8 @@ def _judged_rolls(mode: str, rolls: list[Rolled]) -> Iterator[Verdict]:
     yield f"{mode}: {unnamed} cut tunnels without a name", unnamed == 0
 
 
-def _judged_bad(taken: Taken) -> Iterator[Verdict]:
+def judged_bad(taken: Taken) -> Iterator[Verdict]:
+    """Yield what has to hold for a release that cannot work."""
     name, rolled = taken.case.name, taken.rolled
     yield f"{name}: exit {rolled.code} = 3", rolled.code == 3
     yield f"{name}: {taken.fingerprints} fingerprint", taken.fingerprints == 1

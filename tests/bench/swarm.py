@@ -35,7 +35,7 @@ class Swarm:
         balancer = fleet.container("lb1", "load-balancer")
         self._balancer = self._tagged(("lb1",), "balancer", balancer)
         file = lab.on("lb1", f"docker exec {balancer} cat /etc/haproxy/haproxy.cfg")
-        self._file = _in_front_of_tasks(file)
+        self._file = in_front_of_tasks(file)
         self.port = lab.port + TLS_OFFSET
 
     def join(self) -> None:
@@ -111,7 +111,7 @@ class Swarm:
         return image
 
 
-def _in_front_of_tasks(file: str) -> str:
+def in_front_of_tasks(file: str) -> str:
     """Return our balancer's file with the tasks that the swarm's names service tells as its servers."""
     servers = re.compile(r"(?:^  server \S+ .*\n?)+", re.MULTILINE)
     template = f"  server-template web 10 tasks.{_SERVICE}:8000 check resolvers swarm init-addr none\n"
