@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,11 +130,16 @@ class RollingFleet(Fleet):
         self.inventory = str(lab.folder / "inventories" / f"{lab.name}.yaml")
         self.variables: dict[str, str] = {}
         self.releases = 0
+        self.set_rollout(canary="0", monitor="2s")
 
     def set_rollout(self, **keys: str) -> None:
         """Set keys of `rollout`, as far as they are carried out."""
-        lines = "".join(f"  {key}: {value}\n" for key, value in keys.items() if knows(key))
-        self.rewrite("rollout:\n", f"rollout:\n{lines}")
+        text = self.file.read_text()
+        for key, value in keys.items():
+            if knows(key):
+                kept = re.sub(rf"^  {key}: .*\n", "", text, flags=re.MULTILINE)
+                text = kept.replace("rollout:\n", f"rollout:\n  {key}: {value}\n")
+        self.file.write_text(text)
 
     def change(self, mode: str = "graceful", after: float = 0.0) -> str:
         """Want another release whose application behaves so; return the name it answers under."""

@@ -123,6 +123,7 @@ class Bench:
 
     def bad_releases(self) -> None:
         """Roll out every kind of release that cannot work."""
+        self.fleet.set_rollout(canary="1", canary_soak="3s", monitor="10s")
         for case in CASES:
             self.fleet.applied()
             good = dict(self.fleet.variables)

@@ -68,7 +68,7 @@ class Ground:
     def __init__(self, folder: Path) -> None:
         self.lab = CampaignLab()
         self.fleet = RollingFleet(self.lab, folder)
-        self.fleet.rewrite("drain_timeout: 8s", "drain_timeout: 5s")
+        self.fleet.set_rollout(drain_timeout="5s", canary="1", canary_soak="2s")
         self.fleet.variables["PROVISIONER_LEASE_TTL"] = f"{TERM}s"
 
     def up(self) -> None:
