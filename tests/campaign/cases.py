@@ -13,8 +13,11 @@ from itertools import count
 from tests.campaign.faults import BALANCER_FAULTS, HOST_FAULTS, Fault
 from tests.campaign.ground import TERM, Ended, Ground, Watch, started_on
 
-ALLOWED = {0, 3, 4, 6}
-"""Exits with which a rollout may end that something happened to: complete, taken back, unreachable, paused."""
+HOST_EXITS = {0, 3, 4}
+"""Exits with which a rollout may end whose host went away: complete all the same, taken back, unreachable."""
+
+BALANCER_EXITS = {0, 3, 4, 6}
+"""Exits with which a rollout may end whose balancer something happened to: it may also pause."""
 
 LOST = 40
 """Requests that may fail where a host or the balancer itself goes away with them under way."""
@@ -60,7 +63,8 @@ def _fault(fault: Fault, host: str, ground: Ground) -> Verdict:
             fault.undo(ground.lab)
     least = len(ground.lab.webs) - fault.away
     wrong = [] if ended.happened else ["the moment of the fault never came"]
-    wrong += [f"exit {ended.code}"] if ended.code not in ALLOWED else []
+    exits = BALANCER_EXITS if fault in BALANCER_FAULTS else HOST_EXITS
+    wrong += [f"exit {ended.code}"] if ended.code not in exits else []
     if watch.fewest < least and (fault.away or not fault.may_lose):
         wrong.append(f"{watch.fewest} nodes in rotation")
     wrong += _lost(watch, LOST if fault.may_lose else 0)
