@@ -130,7 +130,6 @@ class RollingFleet(Fleet):
         self.inventory = str(lab.folder / "inventories" / f"{lab.name}.yaml")
         self.variables: dict[str, str] = {}
         self.releases = 0
-        self.set_rollout(canary="0", monitor="2s")
 
     def set_rollout(self, **keys: str) -> None:
         """Set keys of `rollout`, as far as they are carried out."""

@@ -99,18 +99,32 @@ def crashes(verb: str) -> Iterator[Case]:
 
 def _crash(verb: str, place: str, ground: Ground) -> Verdict:
     """Kill the controller at an effect; the same command with no switch has to converge."""
+    before = dict(ground.fleet.variables)
     ground.fleet.change()
+    told = ground.settle() if verb == "rollback" else ""
     with ground.under_load() as watch:
         ended = ground.carried_out(verb=verb, PROVISIONER_CRASH_AT=place)
         if ended.code == KILLED:
-            told = ground.settle()
-            if told:
-                time.sleep(2 * TERM)
+            told = told or _converges(ground, verb)
+    if verb == "rollback":
+        ground.fleet.variables = before
     if ended.code != KILLED:
         wrong = [] if ended.code == 0 else [f"exit {ended.code}"]
-        return Verdict("no such effect: the rollout completed", tuple(wrong), over=True)
-    floor = [f"{watch.fewest} nodes in rotation"] if watch.fewest < len(ground.lab.webs) else []
-    return _again(ground, ended, watch, floor + _lost(watch, 0))
+        return Verdict("no such effect: the command completed", tuple(wrong), over=True)
+    wrong = [told] if told else []
+    wrong += [f"{watch.fewest} nodes in rotation"] if watch.fewest < len(ground.lab.webs) else []
+    return _again(ground, ended, watch, wrong + _lost(watch, 0))
+
+
+def _converges(ground: Ground, verb: str) -> str:
+    """Run a command until it is through, waiting for the lease of who was killed; return what is in its way."""
+    codes: list[int] = []
+    while len(codes) < _AGAIN:
+        codes.append(ground.carried_out(verb=verb).code)
+        if codes[-1] == 0:
+            return ""
+        time.sleep(TERM)
+    return f"{verb} again: exits {codes}"
 
 
 def controllers() -> Iterator[Case]:
