@@ -2,8 +2,7 @@
 
 export PIP_CACHE_DIR := $(CURDIR)/.provisioner/pip
 
-.PHONY: docs bench-images help venv engine packages check test demo demo-down clean-lab clean
-.PHONY: bench-images bench-rollout campaign help venv engine packages check test demo demo-down clean-lab clean
+.PHONY: docs bench-images bench-rollout campaign help venv engine packages check test demo demo-down clean-lab clean
 
 help:
 	@echo 'make demo       a lab on this machine, a fleet on it, its page'
