@@ -73,8 +73,10 @@ def spec(*services: Service, **changes: object) -> FleetSpec:
 
 
 def host(name: str) -> Host:
-    """Return a host with a private address made from the last character of its name."""
-    return Host(name, "127.0.0.1", private_address=f"10.0.0.{ord(name[-1]) - 38}")
+    """Return a host with a private address made from the number in its name, else from its last character."""
+    number = name.lstrip("abcdefghijklmnopqrstuvwxyz-")
+    last = 10 + int(number) if number.isdecimal() else ord(name[-1]) - 38
+    return Host(name, "127.0.0.1", private_address=f"10.0.0.{last}")
 
 
 def placement(fleet: FleetSpec, webs: tuple[str, ...] = ("web1", "web2", "web3")) -> Placement:

@@ -70,6 +70,7 @@ class Simulation:
         self.context: tuple[ContextFile, ...] = ()
         self.pins = Pins()
         self.values: dict[str, str] = {}
+        self.forks = 10
         self.sources: Callable[[], list[ImageSource]] = lambda: [self.builder.store]
 
     def behave(self, behaviour: AppBehaviour) -> None:
@@ -192,6 +193,7 @@ class Simulation:
             clock=self.hosts.clock,
             sink=self.sink,
             builder=self.builder,
+            forks=self.forks,
         )
 
 

@@ -47,7 +47,9 @@ def _servers(config: BalancerConfig, service: str) -> tuple[Server, ...]:
 def _union(old: Iterable[Server], new: Iterable[Server], serving: Serving) -> tuple[Server, ...]:
     before, after = ({server.name: server for server in each} for each in (old, new))
     found = [
-        server for name in sorted({*before, *after}) for server in _entries(before.get(name), after.get(name), serving)
+        server
+        for name in dict.fromkeys((*after, *before))
+        for server in _entries(before.get(name), after.get(name), serving)
     ]
     return tuple(found)
 
