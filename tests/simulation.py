@@ -60,7 +60,8 @@ class Simulation:
     """Three web hosts and a balancer in memory; `version` stands for what is in the build context."""
 
     def __init__(self, folder: Path, names: tuple[str, ...] = ("lb1", *WEBS)) -> None:
-        self.hosts = MemoryHosts([fleets.host(name) for name in names], MemoryClock())
+        self.clock = MemoryClock()
+        self.hosts = MemoryHosts([fleets.host(name) for name in names], self.clock)
         self.balancers = MemoryBalancers(self.hosts.clock, self.hosts)
         self.builder = MemoryBuilder(MemoryImageStore())
         self.sink = Sink()

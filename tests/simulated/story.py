@@ -7,6 +7,7 @@ the last line says what is true, and the same command converges.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -97,18 +98,18 @@ class Story:
     broken: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.dice = random.Random(self.seed)
+        self.dice = _dice(self.seed)
         count = BIG if self.seed % 500 == 0 else self.dice.choice((1, 1, 2, 2, 2, 3, 3, 4))
         self.webs = tuple(f"web{number}" for number in range(1, count + 1))
         self.fleet = Simulation(self.folder, (BALANCER, *self.webs))
         self.fleet.forks = 1
         self.behaviour = self.dice.choices(list(BEHAVIOURS), (6, 1, 1, 1, 1, 1, 1))[0]
         rate, most = self.dice.choice(((0.0, 0), (0.02, 1), (0.05, 2), (0.1, 3), (0.3, 6)))
-        self.faults = Faults(random.Random(self.seed + 1), self.fleet, rate, most)
+        self.faults = Faults(_dice(self.seed + 1), self.fleet, rate, most)
 
     def spec(self, version: str) -> FleetSpec:
         """Return the spec of a version, always with the policy that the seed chose."""
-        dice = random.Random(self.seed + 2)
+        dice = _dice(self.seed + 2)
         policy = replace(
             fleets.POLICY,
             canary=dice.choice((0, 1)),
@@ -139,9 +140,9 @@ class Story:
         self.fleet.version = "2"
         self.fleet.behave(BEHAVIOURS[self.behaviour])
         effects.before, effects.after = self.faults.before, self.faults.after
-        self.fleet.hosts.clock.watchers.append(self._watch)
+        self.fleet.clock.watchers.append(self._watch)
         finished = self._apply("2")
-        self.fleet.hosts.clock.watchers.clear()
+        self.fleet.clock.watchers.clear()
         effects.before = effects.after = None
         if finished is not None:
             self._judge(finished)
@@ -154,7 +155,7 @@ class Story:
         if finished.exit_code == 0:
             self._law(not lost, f"complete, and {lost} cannot be reached")
             self._check_uniform("2")
-        if finished.exit_code == 3:  # noqa: PLR2004 - rolled back
+        if finished.exit_code == 3:
             self._law(not lost, f"rolled back, and {lost} cannot be reached")
             self._check_uniform("1")
 
@@ -178,7 +179,7 @@ class Story:
         """See that every web host runs one container of the version, and nothing else of ours but the balancer."""
         for host in self.webs:
             seen = self.fleet.hosts.reader(self.fleet.inventory[host]).observe("shop")
-            ours = [each for each in seen.containers if each.labels.get(FLEET_LABEL) == "shop" and _is_node(each.labels)]
+            ours = [each for each in seen.containers if _is_node(each.labels)]
             versions = [each.options.environment.get("VERSION") for each in ours if each.running]
             self._law(versions == [version], f"{host} runs {versions} where {version} should be")
             self._law(len(ours) == 1, f"{host} keeps {[each.name for each in ours]}")
@@ -221,5 +222,9 @@ class Story:
             self.broken.append(words)
 
 
-def _is_node(labels: object) -> bool:
-    return isinstance(labels, dict) and labels.get(KIND_LABEL) in {"node", None}
+def _dice(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - the same story for the same number
+
+
+def _is_node(labels: Mapping[str, str]) -> bool:
+    return labels.get(FLEET_LABEL) == "shop" and labels.get(KIND_LABEL) == "node"

@@ -1,6 +1,6 @@
 """Thousands of stories of a fleet in memory; one that breaks a law is told again by its number alone.
 
-    PROVISIONER_SEED=4711 .venv/bin/pytest -q tests/simulated
+PROVISIONER_SEED=4711 .venv/bin/pytest -q tests/simulated
 """
 
 from __future__ import annotations
