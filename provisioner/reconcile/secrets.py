@@ -77,7 +77,8 @@ def with_secrets(
 ) -> Observed:
     """Return what was seen with digests in place of secrets: those in variables taken out, those in files read.
 
-    `fleets` say what containers are given. A host on which a running node's secrets cannot be read is not observed.
+    `fleets` say what containers are given, the wish first. A host on which the secrets of a running node cannot be
+    read is not observed.
     """
     wanted = tuple(fleets)
     glance = _Glance(lookout, vault, hosts, wanted[0].fleet if wanted else "", _uses(wanted))
@@ -90,9 +91,10 @@ def with_secrets(
     )
 
 
-def _uses(fleets: Iterable[Desired]) -> Uses:
+def _uses(fleets: tuple[Desired, ...]) -> Uses:
     found: dict[str, dict[str, DesiredSecret]] = {}
-    for desired in fleets:
+    # The wish comes last: of two secrets in one variable it is its own that is compared.
+    for desired in reversed(fleets):
         for node in (each for each in desired.nodes if each.secrets):
             for slot in SLOTS:
                 name = container_name(desired.fleet, node.node.service, node.node.index, slot)

@@ -74,6 +74,24 @@ def test_a_change_reaches_every_kind_as_a_small_layer(mixed: Fleet) -> None:
     assert all(f"{megabytes}.{tenth} MB sent" not in ran.out for megabytes in range(1, 200) for tenth in range(10))
 
 
+def test_secrets_reach_nodes_on_every_kind(mixed: Fleet) -> None:
+    """Each node reads its file as its own user, cannot write to it, and every engine gives it out to be compared."""
+    mixed.rewrite("name: hello\n", "name: hello\nsecrets: {KEY: {env: HELLO_KEY}}\n")
+    mixed.rewrite("    port: 80 ", "    secrets: [KEY]\n    port: 80 ")
+    for value in ("the-first-value", "the-second-value"):
+        mixed.variables["HELLO_KEY"] = value
+        assert mixed.applied()["outcome"] == "complete"
+        assert mixed.drift() == []
+        assert mixed.status()["uniform"] is True
+        for host in HOSTS:
+            inside = f"docker exec {mixed.container(host)} sh -c"
+            read = mixed.lab.on(host, f"{inside} 'stat -c %a:%u /run/secrets/KEY; cat /run/secrets/KEY'")
+            assert read == f"400:10001\n{value}"
+            mixed.lab.on(host, f"{inside} '! touch /run/secrets/OTHER 2>/dev/null'")
+            volumes = mixed.lab.on(host, "docker volume ls -q --filter name=.secrets").split()
+            assert len(volumes) == 1
+
+
 def test_a_broken_image_in_a_store_is_nobodys_failure(mixed: Fleet) -> None:
     """An engine that kept the tag of an image it could not unpack is observed like any other."""
     image, _ = record_image({"a": b"b"}, {"provisioner.fleet": "hello"}, "linux/amd64")

@@ -15,12 +15,13 @@ from provisioner.hosts.memory.reader import MemoryReader
 from provisioner.model.container import ContainerOptions, ContainerRequest, Mount
 from provisioner.model.event import ActionFailed, Finished
 from provisioner.model.release import Release
-from provisioner.model.spec import FleetSpec, SecretUse
+from provisioner.model.spec import FleetSpec, FromVariable, SecretUse
 from provisioner.reconcile.apply import Consent, apply
 from provisioner.reconcile.prepare import prepare
 from provisioner.reconcile.secret_delivery import owner
 from provisioner.spec.release import encode_content
 from provisioner.views.encode import event_object, plan_object
+from provisioner.wiring.secrets import open_vault
 from tests import fleets
 from tests.simulation import WEBS, Simulation
 
@@ -324,6 +325,16 @@ def test_secrets_that_cannot_be_read_are_unknown(shop: Simulation) -> None:
     shop.hosts["web1"].reader = Refusing(shop.hosts["web1"].machine, fleets.host("web1"))
     assert ("web1", "host", "", "unknown") in shop.drift(spec())
     assert shop.apply(spec()).exit_code == 4
+
+
+def test_a_secret_that_no_spec_declares_is_the_variable_of_its_name(tmp_path: Path) -> None:
+    """Whoever has nothing but a release sets API_KEY; a source is asked once a run."""
+    variables = {"API_KEY": VALUE, "OTHER": NEXT}
+    vault = open_vault({"TOKEN": FromVariable("OTHER")}, variables, tmp_path)
+    assert [vault.value(name).reveal() for name in ("API_KEY", "TOKEN")] == [VALUE, NEXT]
+    variables.clear()
+    assert vault.value("API_KEY").reveal() == VALUE
+    assert vault.missing("SECOND") is not None
 
 
 @pytest.mark.parametrize(
