@@ -39,7 +39,7 @@ def pruning(fleet: str, observed: Observed, kept: tuple[Release, ...]) -> Plan:
         if any(each.host == host.name for each in removals)
     )
     steps = (Step("remove images that nothing needs", removals),) if removals else ()
-    current = kept[0].name if kept else None
+    current = next((release.name for release in kept if release.outcome == "complete"), None)
     return Plan(fleet, steps, lines, current, tuple(host.name for host in observed.unreachable))
 
 

@@ -15,13 +15,13 @@ from provisioner.planning.lane import number
 from provisioner.reconcile.carry_out import Stop, carry_out
 from provisioner.reconcile.discreet import DiscreetSink
 from provisioner.reconcile.prepare import Prepared, known_images, look, names, plan_again
-from provisioner.reconcile.recover import Broken, recover
+from provisioner.reconcile.recover import Broken, interrupted, recover
 from provisioner.reconcile.run import Run
 from provisioner.reconcile.secrets import refuse_missing
 from provisioner.reconcile.vigil import Vigil
 from provisioner.reconcile.world import Intent, World
 
-FAILED, INCOMPLETE, MIXED, INTERRUPTED = 1, 4, 6, 130
+FAILED, INCOMPLETE, MIXED = 1, 4, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def _apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -
     if made.failure is not None:
         return recover(world, Broken(intent, prepared, run, made, made.failure))
     if made.stopped:
-        return _interrupted(prepared, made.actions)
+        return interrupted(world, intent, made.actions)
     if making:
         prepared = _plan_with_images(world, intent, prepared, run.made)
         _refuse_interruption(prepared.plan, consent)
@@ -72,7 +72,7 @@ def _apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -
     if done.failure is not None:
         return recover(world, Broken(intent, prepared, run, done, done.failure))
     if done.stopped:
-        return _interrupted(prepared, done.actions)
+        return interrupted(world, intent, done.actions)
     return _proven(world, intent, prepared, run, done.actions)
 
 
@@ -130,11 +130,6 @@ def _plan_with_images(world: World, intent: Intent, prepared: Prepared, made: Ma
     seen = prepared.seen
     ids = known_images(intent, seen, world.builder)
     return plan_again(intent, seen, ids, world.builder_host, {**prepared.made, **made})
-
-
-def _interrupted(prepared: Prepared, actions: int) -> Finished:
-    message = "stopped as asked; the same command goes on from here"
-    return Finished("interrupted", _on(prepared), INTERRUPTED, actions, message=message)
 
 
 def _counts(row: Drift, scope: frozenset[str] | None) -> bool:

@@ -31,7 +31,7 @@ from provisioner.reconcile.secrets import refuse_missing
 from provisioner.reconcile.vigil import evict, undoing
 from provisioner.reconcile.world import Intent, World
 
-FAILED, ROLLED_BACK, INCOMPLETE, MIXED = 1, 3, 4, 6
+FAILED, ROLLED_BACK, INCOMPLETE, MIXED, INTERRUPTED = 1, 3, 4, 6, 130
 
 Reaction = Literal["rollback", "pause", "abort"]
 
@@ -88,12 +88,32 @@ def _nothing_changed(broken: Broken) -> Finished:
 
 
 def _abort(world: World, broken: Broken) -> Finished:
-    if not broken.done.changed:
+    seen = look(world.lookout, broken.intent)
+    if not broken.done.changed and not _moved(broken.prepared, seen):
         return _nothing_changed(broken)
     _record(world, broken, "halted")
     seen = look(world.lookout, broken.intent)
     message = f"{broken.error}. The fleet is mixed: {_who_runs_what(broken.intent, seen)}"
     return Finished("halted", None, MIXED, broken.done.actions, message=message)
+
+
+def _moved(prepared: Prepared, seen: Seen) -> bool:
+    """Tell whether a node is seen to be otherwise than before the run, held against the last release."""
+    if prepared.last is None:
+        return False
+    wanted = prepared.last.content.desired
+    before, after = (set(diff(wanted, each, wanted)) for each in (prepared.observed, seen.observed))
+    return any(row.drift_class == "drift" and row.kind not in {"config", "rotation"} for row in after - before)
+
+
+def interrupted(world: World, intent: Intent, actions: int) -> Finished:
+    """Return how a run stands that a person stopped, as a fresh observation shows it."""
+    seen = look(world.lookout, intent)
+    message = (
+        f"stopped as asked: {_who_runs_what(intent, seen)}; the same command goes on from here, "
+        "`provisioner rollback` goes back"
+    )
+    return Finished("interrupted", seen.last.name if seen.last else None, INTERRUPTED, actions, message=message)
 
 
 def _pause(world: World, broken: Broken) -> Finished:
@@ -204,7 +224,7 @@ def _record(world: World, broken: Broken, outcome: ReleaseOutcome) -> None:
 
 def _who_runs_what(intent: Intent, seen: Seen) -> str:
     """Return which node runs which release, as far as that was seen just now."""
-    wanted = intent.desire(seen.last.content.desired.images if seen.last else {})
+    wanted = seen.last.content.desired if seen.last else intent.desire({})
     nodes = status(intent.fleet, wanted, seen.observed, seen.last).nodes
     runs: dict[str, list[str]] = {}
     for each in nodes:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from provisioner.errors import UsageError
 from provisioner.model.container import RELEASE_LABEL
-from provisioner.model.observed import Observed, ObservedRelease
-from provisioner.planning.naming import named, next_number, recorded
+from provisioner.model.observed import Observed, ObservedRelease, ReleaseOutcome
+from provisioner.planning.naming import named, next_number, recorded, stable, to_go_back_to
+from provisioner.planning.pruning import kept_releases
 from tests import fleets
 
 FIRST = ObservedRelease("sha256:1", "a", 1, "9f3c1e0a7b21" + "0" * 52)
@@ -71,3 +74,35 @@ def test_where_every_release_was_lost_numbers_go_on_from_what_runs() -> None:
 def _labelled(name: str) -> Observed:
     seen = fleets.at_rest(fleets.desired())
     return fleets.edit_container(seen, "web1", labels={RELEASE_LABEL: name})
+
+
+def told(*outcomes: ReleaseOutcome) -> Observed:
+    """Return a host that holds releases from 1 on, with how each ended."""
+    held = tuple(
+        ObservedRelease("", "", number, f"{number:064x}", outcome=outcome) for number, outcome in enumerate(outcomes, 1)
+    )
+    host = fleets.at_rest(fleets.desired()).hosts[0]
+    return Observed((replace(host, containers=(), releases=held),))
+
+
+def test_a_release_that_failed_is_neither_current_nor_what_to_go_back_to() -> None:
+    """The stable ones count, whatever lies between them."""
+    seen = told("complete", "rolled_back", "complete", "halted")
+    assert [each.number for each in stable(seen)] == [3, 1]
+    assert to_go_back_to("", seen).number == 1
+    with pytest.raises(UsageError, match="r4-"):
+        to_go_back_to("4", seen)
+
+
+def test_failed_releases_never_push_out_the_stable_two() -> None:
+    """They count like others towards what is kept; the current one and the one to go back to stay in any case."""
+    seen = told("complete", "complete", "complete", "rolled_back", "rolled_back", "halted")
+    assert [each.number for each in kept_releases(seen, 2)] == [6, 5, 3, 2]
+    assert [each.number for each in kept_releases(seen, 5)] == [6, 5, 4, 3, 2]
+
+
+def test_one_digest_under_several_numbers_means_the_newest_that_went_well() -> None:
+    """A rollback gives an old digest a new number."""
+    twice = (ObservedRelease("", "", 1, "ab" * 32), ObservedRelease("", "", 3, "ab" * 32))
+    failed = ObservedRelease("", "", 4, "ab" * 32, outcome="rolled_back")
+    assert named("abab", (*twice, failed)).number == 3

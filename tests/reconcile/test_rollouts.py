@@ -145,9 +145,19 @@ def test_pause_leaves_the_failed_node_out_of_rotation_to_be_looked_at(fleet: Sim
 
 
 def test_abort_takes_the_failing_node_back_and_leaves_the_rest(fleet: Simulation) -> None:
-    """The first node failing is exit 1, a later one exit 6."""
-    assert failing(fleet, BAD["crashes at once"], watched(on_failure="abort")).exit_code == 1
+    """The first node failing is exit 1, a later one exit 6, and it is told which node runs what."""
+    aborting = watched(on_failure="abort", monitor=0.0)
+    assert failing(fleet, BAD["crashes at once"], aborting).exit_code == 1
     assert on_all(fleet) == OLD
+    fleet.version = "3"
+    fleet.behave(AppBehaviour())
+    image = fleet.builder.find(fleet.intent(aborting).tags["web"])
+    assert image is not None
+    fleet.hosts.own_behaviours["web2"][image.image_id] = BAD["crashes at once"]
+    finished = fleet.apply(aborting)
+    assert (finished.outcome, finished.exit_code) == ("halted", 6)
+    assert "web2/web-1, web3/web-1: r1-" in finished.message
+    assert "web1/web-1: r2-" in finished.message
 
 
 def test_as_many_failures_as_are_allowed_are_taken_back_and_the_end_says_mixed(fleet: Simulation) -> None:
