@@ -12,6 +12,7 @@ pytestmark = pytest.mark.lab
 
 NEVER_READY = {"crash": 0.0, "never-healthy": 0.0, "wrong-port": 0.0, "half-healthy": 0.0}
 READY_FIRST = {"a crash after 5 s": ("crash", 5.0), "errors": ("errors", 0.0), "memory": ("memory", 2.0)}
+PATIENT, SOON = "healthy_deadline: 20s", "healthy_deadline: 6s"
 DRAIN = 8.0
 """Seconds the fleet gives leaving nodes (`drain_timeout`)."""
 MOST = 0.005
@@ -34,7 +35,11 @@ def taken_back(rolling: RollingFleet, mode: str, after: float = 0.0) -> tuple[Ro
 @pytest.mark.parametrize("mode", NEVER_READY)
 def test_a_release_that_never_gets_ready_costs_no_request(rolling: RollingFleet, mode: str) -> None:
     """It ends at once, is never healthy, is healthy by turns, or listens elsewhere: nobody notices."""
-    rolled, _ = taken_back(rolling, mode)
+    rolling.rewrite(PATIENT, SOON)
+    try:
+        rolled, _ = taken_back(rolling, mode)
+    finally:
+        rolling.rewrite(SOON, PATIENT)
     assert rolled.reasons == {}
     assert rolled.fewest == len(WEB_HOSTS)
 
