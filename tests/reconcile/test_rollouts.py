@@ -9,9 +9,10 @@ import pytest
 from provisioner.hosts.memory import AppBehaviour
 from provisioner.model.event import ActionFailed, Finished, RolledBack, StepStarted
 from provisioner.model.plan import EnterRotation, RunReleaseCommand, WatchSlot
-from provisioner.model.spec import FleetSpec
+from provisioner.model.spec import FleetSpec, HealthCheck
 from provisioner.reconcile.apply import Consent
 from provisioner.reconcile.chronicle import history, open_archive
+from tests import fleets
 from tests.reconcile.test_apply import running, served
 from tests.simulation import WEBS, Simulation, spec
 
@@ -343,3 +344,21 @@ def test_a_controller_that_dies_in_a_watched_rollout_is_followed_by_one_that_con
         assert len({each.split(".")[0] for each in served(fleet)}) >= (3 if order == "start-first" else 2), number
         assert fleet.apply(watched(order=order)).outcome in {"complete", "unchanged"}, number
         assert (fleet.drift(watched(order=order)), [len(each) for each in on_all(fleet)]) == ([], [1, 1, 1]), number
+
+
+def test_a_rollout_in_which_no_node_succeeds_for_too_long_is_given_up(fleet: Simulation) -> None:
+    """Long before the deadline of a single node, and taken back like any other that fails."""
+    wanted = watched(progress_deadline=5.0, healthy_deadline=600.0)
+    finished = failing(fleet, AppBehaviour(starts_listening_after=300.0), wanted)
+    assert (finished.outcome, on_all(fleet)) == ("rolled_back", OLD)
+    assert "no node succeeded within 5 s" in finished.message
+    assert finished.seconds < 30.0
+
+
+def test_workers_are_watched_by_their_containers_alone(fleet: Simulation) -> None:
+    """A service without a port that ends in its watch is taken back too."""
+    service = replace(fleets.web_service(environment={}), port=None, host_port=None)
+    wanted = replace(watched(), services={"web": replace(service, healthcheck=HealthCheck())}, load_balancer=None)
+    finished = failing(fleet, AppBehaviour(exits_after=4.0, exit_code=2), wanted)
+    assert (finished.outcome, on_all(fleet)) == ("rolled_back", OLD), finished.message
+    assert "exit code 2" in finished.message or "started again" in finished.message
