@@ -93,6 +93,15 @@ def test_a_stopped_container_stays_stopped(bench: Bench) -> None:
     assert (found.state, found.options.restart) == ("exited", "no")
 
 
+def test_a_stopped_container_is_started_with_the_restart_policy_it_had(bench: Bench) -> None:
+    """Named with the start, the policy is there again."""
+    container_id = bench.running(bench.request(restart="unless-stopped"))
+    bench.hands.containers.stop(container_id, 1)
+    bench.hands.containers.start(container_id, "unless-stopped")
+    found = seen(bench, container_id)
+    assert (found.running, found.options.restart) == (True, "unless-stopped")
+
+
 def test_stopping_what_does_not_run_is_no_error(bench: Bench) -> None:
     """A step that is carried out a second time finds its work done."""
     container_id = bench.running()
