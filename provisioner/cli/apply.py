@@ -11,7 +11,7 @@ from provisioner.cli.consent import confirmed, stop_on_interrupt
 from provisioner.cli.options import Common, Locked, takes_common
 from provisioner.cli.screen import may_ask, open_view, settings
 
-Kept = Annotated[Path | None, typer.Argument(metavar="[FILE]", help="A plan that `plan -o FILE` kept.")]
+Kept = Annotated[Path | None, typer.Argument(metavar="FILE", help="A plan that `plan -o FILE` kept.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Interrupt = Annotated[bool, typer.Option("--allow-interruption", help="Allow steps that clients would notice.")]
 Forget = Annotated[

@@ -11,9 +11,7 @@ from provisioner.cli.consent import confirmed, stop_on_interrupt
 from provisioner.cli.options import Common, takes_common
 from provisioner.cli.screen import may_ask, open_view, settings
 
-Name = Annotated[
-    str, typer.Argument(metavar="[RELEASE]", help="`r12`, `12`, `r12-9f3c…` or the beginning of a digest.")
-]
+Name = Annotated[str, typer.Argument(metavar="RELEASE", help="`r12`, `12`, `r12-9f3c…` or the beginning of a digest.")]
 
 
 @takes_common
