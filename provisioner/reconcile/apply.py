@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from provisioner.errors import InterruptionRefused
 from provisioner.model.drift import Drift
 from provisioner.model.event import Finished, HostUnreachableSeen, PlanMade
 from provisioner.model.image import Made
 from provisioner.model.plan import BuildImage, FetchImage, Plan, Step
+from provisioner.model.spec import RolloutPolicy
 from provisioner.planning.diff import diff
 from provisioner.planning.lane import number
 from provisioner.reconcile.carry_out import Stop, carry_out
@@ -122,8 +124,15 @@ def _run(world: World, intent: Intent, prepared: Prepared) -> Run:
         earlier=earlier,
         vault=intent.vault,
         vigil=vigil,
-        pauses=policy.on_failure == "pause",
+        at_the_end=_at_the_end(policy),
     )
+
+
+def _at_the_end(policy: RolloutPolicy) -> Literal["evict", "hold", "take back"]:
+    if policy.on_failure == "pause":
+        return "hold"
+    # Stop-first nothing serves beside what is under watch: only what has failed leaves.
+    return "evict" if (policy.on_failure, policy.order) == ("rollback", "start-first") else "take back"
 
 
 def _plan_with_images(world: World, intent: Intent, prepared: Prepared, made: Mapping[str, Made]) -> Prepared:

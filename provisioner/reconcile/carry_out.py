@@ -36,7 +36,7 @@ from provisioner.model.plan import (
 from provisioner.planning.diff import BALANCER_NODE
 from provisioner.reconcile.actions import perform
 from provisioner.reconcile.run import Run
-from provisioner.reconcile.vigil import INTERVAL, look, of_node, undoing
+from provisioner.reconcile.vigil import INTERVAL, evict_all, look, of_node, undoing
 
 Stop = Callable[[], bool]
 """Tells whether somebody asked the run to stop after the step it is in."""
@@ -121,10 +121,14 @@ def _failed(step: Step, failures: tuple[Failure, ...], steps: tuple[Step, ...], 
     new = [node for node in run.vigil.failures if node not in run.vigil.taken_back]
     others += [run.vigil.failures[node] for node in new if _is_lost(run.vigil.failures[node])]
     ends = bool(others) or run.vigil.tripped
-    undo = step.undo if ends else tuple(each for each in step.undo if of_node(each) in new)
+    if ends and run.at_the_end == "evict" and not any(_is_lost(error) for error in others):
+        evict_all(run)
+    # Who was merely watched when the run ended has done nothing wrong.
+    watched = all(isinstance(action, WatchSlot) for action in step.actions)
+    undo = step.undo if ends and not watched else tuple(each for each in step.undo if of_node(each) in new)
     undo += tuple(each for node in beside for each in undoing(steps, node) if each not in undo)
     if failures or beside:
-        take_back(undo, run, hold_only=ends and run.pauses)
+        take_back(undo, run, hold_only=ends and run.at_the_end == "hold")
     run.vigil.drop(new)
     if not ends:
         return None

@@ -28,7 +28,7 @@ from provisioner.reconcile.prepare import Prepared, Seen, look, names, plan_agai
 from provisioner.reconcile.restore import restoring
 from provisioner.reconcile.run import Run
 from provisioner.reconcile.secrets import refuse_missing
-from provisioner.reconcile.vigil import evict, undoing
+from provisioner.reconcile.vigil import evict_all, undoing
 from provisioner.reconcile.world import Intent, World
 
 FAILED, ROLLED_BACK, INCOMPLETE, MIXED, INTERRUPTED = 1, 3, 4, 6, 130
@@ -155,11 +155,15 @@ def _carried_out(plan: Plan, run: Run) -> Progressed:
 
 
 def _clear(broken: Broken) -> None:
-    """Take every slot that is still under watch out of rotation, then back: the release they are of has failed."""
+    """Take every slot that is still under watch out of rotation, then back: the release they are of has failed.
+
+    Stop-first nothing serves beside them: the way back replaces them batch by batch.
+    """
     run = broken.run
+    if broken.intent.policy.order != "start-first":
+        return
     watched = list(run.vigil.open.values())
-    for each in watched:
-        evict(run, each.action)
+    evict_all(run)
     nodes = dict.fromkeys(each.action.node for each in watched)
     take_back(tuple(each for node in nodes for each in undoing(broken.prepared.plan.steps, node)), run)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import Literal
 
 from provisioner.errors import BalancerRefused, EngineRefused
 from provisioner.model.balancer import ServerState
@@ -58,8 +59,9 @@ class Run:
     vigil: Vigil = field(default_factory=Vigil)
     """The fresh slots under watch, and the nodes that failed."""
 
-    pauses: bool = False
-    """Whether what ends the run is left to be looked at, out of rotation."""
+    at_the_end: Literal["evict", "hold", "take back"] = "take back"
+    """When nodes end the run: all that is under watch leaves rotation; what failed is left there, out of rotation; or
+    no more than that what failed is taken back."""
 
     def quiet(self) -> Run:
         """Return this run with nothing under watch: what is undone is not given up."""

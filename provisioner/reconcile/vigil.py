@@ -214,6 +214,12 @@ def evict(run: Run, action: WatchSlot) -> bool:
     return True
 
 
+def evict_all(run: Run) -> None:
+    """Take every slot under watch out of rotation: the release they are of has failed."""
+    for each in list(run.vigil.open.values()):
+        evict(run, each.action)
+
+
 def _cap_again(balancer: Balancer, action: WatchSlot, servers: Iterable[ServerState], weight: int) -> None:
     """Cap a slot that a worker who came meanwhile gives its full share."""
     for each in servers:

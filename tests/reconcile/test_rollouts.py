@@ -362,3 +362,18 @@ def test_workers_are_watched_by_their_containers_alone(fleet: Simulation) -> Non
     finished = failing(fleet, AppBehaviour(exits_after=4.0, exit_code=2), wanted)
     assert (finished.outcome, on_all(fleet)) == ("rolled_back", OLD), finished.message
     assert "exit code 2" in finished.message or "started again" in finished.message
+
+
+def test_stop_first_takes_no_second_node_out_on_the_way_back(fleet: Simulation) -> None:
+    """Nodes under watch have nothing beside them: they are replaced one after the other."""
+    wanted = watched(order="stop-first", canary=0, monitor=30.0)
+    fewest: list[int] = []
+
+    def count(host: str, name: str) -> None:
+        if fleet.balancers.rate:
+            fewest.append(len({each.split(".")[0] for each in served(fleet)}))
+
+    fleet.hosts.effects.before = count
+    finished = failing(fleet, AppBehaviour(exits_after=6.0, exit_code=1), wanted, "web3")
+    assert (finished.outcome, on_all(fleet)) == ("rolled_back", OLD), finished.message
+    assert min(fewest) == 2
