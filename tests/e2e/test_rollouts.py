@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ pytestmark = pytest.mark.lab
 NEVER_READY = {"crash": 0.0, "never-healthy": 0.0, "wrong-port": 0.0, "half-healthy": 0.0}
 READY_FIRST = {"a crash after 5 s": ("crash", 5.0), "errors": ("errors", 0.0), "memory": ("memory", 2.0)}
 PATIENT, SOON = "healthy_deadline: 20s", "healthy_deadline: 6s"
+SWIFT = {
+    "parallelism: 1\n": "parallelism: 100%\n",
+    "canary_soak: 1s": "canary: 0",
+    "monitor: 3s": "monitor: 0s",
+}
 DRAIN = 8.0
 """Seconds the fleet gives leaving nodes (`drain_timeout`)."""
 MOST = 0.005
@@ -59,8 +65,19 @@ def test_a_crash_in_the_monitor_window_takes_back_every_node(rolling: RollingFle
     assert failed <= sent * MOST, (failed, sent, rolled.reasons)
 
 
-def test_a_rollback_of_five_hosts_restores_everything_quickly(rolling: RollingFleet, tmp_path: Path) -> None:
+@pytest.fixture
+def swift(rolling: RollingFleet) -> Iterator[RollingFleet]:
+    """Return the fleet with all nodes at once and nothing watched, for what is not about that."""
+    for slow, fast in SWIFT.items():
+        rolling.rewrite(slow, fast)
+    yield rolling
+    for slow, fast in SWIFT.items():
+        rolling.rewrite(fast, slow)
+
+
+def test_a_rollback_of_five_hosts_restores_everything_quickly(swift: RollingFleet, tmp_path: Path) -> None:
     """Image, environment and balancer file changed; who has only the inventory brings the earlier ones back."""
+    rolling = swift
     rolling.change()
     rolling.applied()
     before = {row["node"]: row["fingerprint"] for row in rolling.status()["nodes"]}
@@ -78,8 +95,9 @@ def test_a_rollback_of_five_hosts_restores_everything_quickly(rolling: RollingFl
     assert finished["seconds"] <= 10 + DRAIN
 
 
-def test_a_kept_plan_is_refused_once_a_host_has_moved_on(rolling: RollingFleet, tmp_path: Path) -> None:
+def test_a_kept_plan_is_refused_once_a_host_has_moved_on(swift: RollingFleet, tmp_path: Path) -> None:
     """A container that was stopped meanwhile is named and nothing is changed; the plan of now is done as it stands."""
+    rolling = swift
     rolling.change()
     kept = str(tmp_path / "change.plan")
     assert rolling.run("plan", "-o", kept).code == 0
