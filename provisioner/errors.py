@@ -25,6 +25,8 @@
     ├── RolloutStalled               no node succeeded within the rollout's progress deadline
     ├── ReleaseCommandFailed         a release command ended otherwise than well; carries its last lines
     ├── PlanStale                    the fleet moved on after the plan was made
+    ├── LeaseHeld                    exit 5: another controller changes the fleet; says who, since when, until when
+    ├── LeaseLost                    exit 5: this run has the lease no longer, and stopped before its next effect
     ├── InterruptionRefused          a step would interrupt clients and nobody allowed it
     ├── Interrupted                  exit 130: a person stopped the command at once
     └── LabError                     the rehearsal fleet on this machine could not be made or removed
@@ -212,6 +214,25 @@ class ReleaseCommandFailed(ProvisionerError):
 
 class PlanStale(ProvisionerError):
     """The fleet moved on after the plan was made."""
+
+
+class LeaseHeld(ProvisionerError):
+    """Another controller holds the lease; `owner` and `run` name it, `until` is by the clock of `host` (RFC 3339)."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, host: str, owner: str, run: str, until: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.host = host
+        self.owner = owner
+        self.run = run
+        self.until = until
+
+
+class LeaseLost(ProvisionerError):
+    """This run may not change the fleet any more; it stopped before its next effect."""
+
+    exit_code = 5
 
 
 class InterruptionRefused(ProvisionerError):

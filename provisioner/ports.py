@@ -16,6 +16,7 @@ from provisioner.model.event import Event
 from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
 from provisioner.model.inventory import Host
 from provisioner.model.keeping import KeptInputs, UnpackedInputs, WantedInputs
+from provisioner.model.lease import LeaseClaim, LeaseSight
 from provisioner.model.lock import LockedImage, LockedPackages, LockedSuite, LockedWheels
 from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
 from provisioner.model.release import KeptRelease
@@ -340,17 +341,53 @@ class Balancers(Protocol):
         """Lend the balancer in that container for one action."""
 
 
+class Leases(Protocol):
+    """The leases on one host: containers that are made and never started. All raise HostError."""
+
+    def look(self, fleet: str) -> LeaseSight:
+        """Return the leases of a fleet, and how old the latest one's last sign of life is by that host's clock."""
+
+    def read(self, lease_id: str, name: str) -> bytes | None:
+        """Return a file of a lease, None where there is none."""
+
+    def create(self, image_id: str, claim: LeaseClaim) -> str:
+        """Take an epoch and return the lease's id. Raise EngineRefused with 409 where somebody has taken it."""
+
+    def put(self, lease_id: str, name: str, content: bytes) -> None:
+        """Write a file into a lease, which is its sign of life. Raise EngineRefused with 404 where it is gone."""
+
+    def remove(self, lease_id: str) -> None:
+        """Remove a lease; one that is gone already is removed."""
+
+
+class JournalFile(Protocol):
+    """A file on this machine that only grows."""
+
+    def append(self, line: bytes, *, durable: bool) -> None:
+        """Append a line; a durable one is on the disk when this returns. Raise StorageFailed."""
+
+    def close(self) -> None:
+        """Give it back."""
+
+
 class Clock(Protocol):
     """Time, lent so that tests need not wait."""
 
     def monotonic(self) -> float:
-        """Return seconds on a clock that never goes back."""
+        """Return seconds on a clock that never goes back, and that goes on while the machine sleeps."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
 
     def now(self) -> str:
         """Return the time of day in UTC, RFC 3339."""
+
+
+class Pulse(Protocol):
+    """What beats beside whatever goes on."""
+
+    def every(self, seconds: float, call: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call something whenever so many seconds have passed, until the context is left."""
 
 
 class EventSink(Protocol):

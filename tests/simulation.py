@@ -7,10 +7,11 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 from provisioner.balancers.memory import MemoryBalancers
-from provisioner.errors import EngineRefused, SecretMissing
+from provisioner.errors import EngineRefused, SecretMissing, StorageFailed
 from provisioner.hosts.memory import AppBehaviour, MemoryClock, MemoryHosts
 from provisioner.images.bases.artefacts import Artefacts
 from provisioner.images.cache import LayerCache
@@ -37,7 +38,7 @@ from provisioner.reconcile.prepare import drift, prepare
 from provisioner.reconcile.restore import restoring
 from provisioner.reconcile.survey import survey
 from provisioner.reconcile.vault import Vault
-from provisioner.reconcile.world import Intent, Storeroom, World
+from provisioner.reconcile.world import Controller, Fuse, Intent, Storeroom, World, unlit
 from provisioner.render.balancer import balancer_text
 from provisioner.render.dockerfile import inputs_digest
 from tests import fleets
@@ -56,6 +57,23 @@ class Sink:
         self.events.append(event)
 
 
+@dataclass
+class Journal:
+    """A journal in memory; while `full` no line is taken."""
+
+    lines: list[bytes] = field(default_factory=list)
+    full: bool = False
+
+    def append(self, line: bytes, *, durable: bool) -> None:
+        """Keep a line."""
+        if self.full:
+            raise StorageFailed("journal: no space left on device")
+        self.lines.append(line)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 class Simulation:
     """Three web hosts and a balancer in memory; `version` stands for what is in the build context."""
 
@@ -72,6 +90,9 @@ class Simulation:
         self.pins = Pins()
         self.values: dict[str, str] = {}
         self.forks = 10
+        self.journal = Journal()
+        self.fuse: Fuse = unlit
+        self.runs = count(1)
         self.sources: Callable[[], list[ImageSource]] = lambda: [self.builder.store]
 
     def behave(self, behaviour: AppBehaviour) -> None:
@@ -184,6 +205,19 @@ class Simulation:
             for name, each in found.items()
         }
 
+    def controller(self) -> Controller:
+        """Return a controller that no run was carried out by before."""
+        clock = self.hosts.clock
+        assert isinstance(clock, MemoryClock)
+        return Controller(
+            run=f"run{next(self.runs)}",
+            owner="ada@desk",
+            leases=lambda host: self.hosts.hands(host).leases,
+            pulse=clock,
+            journal=lambda fleet, run: self.journal,
+            fuse=self.fuse,
+        )
+
     def world(self) -> World:
         """Return all that a run may use."""
         return World(
@@ -191,6 +225,7 @@ class Simulation:
             balancers=self.balancers,
             shipper=self.shipper(),
             storeroom=self.storeroom(),
+            controller=self.controller(),
             clock=self.hosts.clock,
             sink=self.sink,
             builder=self.builder,

@@ -18,6 +18,7 @@ from provisioner.cli import (
     drift,
     history,
     lab,
+    lease,
     lock,
     plan,
     prune,
@@ -83,6 +84,7 @@ PANELS = (
 for verb, names in PANELS:
     for position, name in enumerate(names):
         app.command(name, hidden=position > 0)(verb)
+app.add_typer(lease.app, name="lease")
 app.add_typer(lab.app, name="lab")
 
 

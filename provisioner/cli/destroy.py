@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from provisioner.cli.options import Common, takes_common
+from provisioner.cli.options import Common, Without, takes_common
 from provisioner.cli.screen import open_view, settings
 from provisioner.errors import UsageError
 
@@ -15,7 +15,9 @@ Volumes = Annotated[bool, typer.Option("--volumes", help="Remove data volumes to
 
 
 @takes_common
-def destroy(context: typer.Context, common: Common, *, confirm: Confirm = "", volumes: Volumes = False) -> int:
+def destroy(
+    context: typer.Context, common: Common, *, confirm: Confirm = "", volumes: Volumes = False, without: Without = None
+) -> int:
     """Remove the fleet; data volumes stay unless asked for."""
     from provisioner.reconcile.destroy import destroy as demolish
     from provisioner.reconcile.destroy import survey
@@ -26,6 +28,6 @@ def destroy(context: typer.Context, common: Common, *, confirm: Confirm = "", vo
     name = declared.spec.name
     if confirm != name:
         raise UsageError(f"this removes the fleet {name} from its hosts", hint=f"say --confirm {name}")
-    intent = fleet.intend(chosen, declared)
+    intent = fleet.intend(chosen, declared, without=frozenset(without or ()))
     with parts.open_world(chosen, declared, view) as world:
-        return demolish(world, intent, survey(world.lookout, intent, data=volumes)).exit_code
+        return demolish(world, intent, survey(world.lookout, intent, data=volumes), data=volumes).exit_code

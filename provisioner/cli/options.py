@@ -58,6 +58,10 @@ OPTIONS: dict[str, Any] = {
 }
 
 
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", help="Take no lease on this host: it is dead for good.", metavar="HOST"),
+]
 Locked = Annotated[bool, typer.Option("--locked", help="Refuse a name that moves and is not in the lock file.")]
 
 

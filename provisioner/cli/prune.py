@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from provisioner.cli.options import Common, takes_common
+from provisioner.cli.options import Common, Without, takes_common
 from provisioner.cli.screen import open_view, settings
 
 INCOMPLETE = 4
@@ -15,7 +15,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be
 
 
 @takes_common
-def prune(context: typer.Context, common: Common, *, dry_run: DryRun = False) -> int:
+def prune(context: typer.Context, common: Common, *, dry_run: DryRun = False, without: Without = None) -> int:
     """Remove images of older releases; `rollout.retain` says how many releases stay."""
     from provisioner.reconcile import prune as housekeeping
     from provisioner.reconcile.chronicle import open_archive
@@ -27,7 +27,7 @@ def prune(context: typer.Context, common: Common, *, dry_run: DryRun = False) ->
         archive = open_archive(world.lookout, declared.placement.hosts, declared.spec.name)
         found = housekeeping.clearance(archive, declared.spec.rollout.retain)
         if not dry_run:
-            return housekeeping.prune(world, found).exit_code
+            return housekeeping.prune(world, found, frozenset(without or ())).exit_code
     rows = [(change.host, image) for change in found.plan.changes for image in change.reasons]
     view.table("images", ("host", "image"), rows)
     return INCOMPLETE if found.observed.unreachable else 0

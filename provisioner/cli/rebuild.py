@@ -43,5 +43,5 @@ def rebuild(context: typer.Context, common: Common, *, release: Name, bundle: Bu
             return 0
         intent = wiring.intend_again(chosen, start, rebuilt)
         prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
-        consent = Consent(stop=stop, approve=lambda: confirmed(yes=yes, may_ask=may_ask(common)))
+        consent = Consent(stop=stop, approve=lambda: confirmed(yes=yes, may_ask=may_ask(common)), asked=not yes)
         return apply(world, intent, prepared, consent).exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -33,5 +34,5 @@ def rollback(
     with rebuild.open_rebuild(chosen, start, view) as world, stop_on_interrupt(view) as stop:
         intent = rollback.intend_back(chosen, start)
         prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
-        consent = Consent(allow_interruption, stop, lambda: confirmed(yes=yes, may_ask=may_ask(common)))
+        consent = Consent(allow_interruption, stop, partial(confirmed, yes=yes, may_ask=may_ask(common)), asked=not yes)
         return apply(world, intent, prepared, consent).exit_code

@@ -19,6 +19,7 @@ from provisioner.hosts.engine import Engine
 from provisioner.hosts.image_lookup import ImageLookup
 from provisioner.hosts.images import EngineImages
 from provisioner.hosts.known_hosts import HostKey, record
+from provisioner.hosts.leases import EngineLeases
 from provisioner.hosts.observe import EngineReader, Sight
 from provisioner.hosts.releases import ReleaseImages
 from provisioner.hosts.routes import DEFAULT_SOCKET, find_route
@@ -81,6 +82,7 @@ class EngineHands:
     shell: EngineShell
     images: EngineImages
     engine_socket: str
+    leases: EngineLeases
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ class SshHosts:
             EngineShell(sight.engine, timeouts),
             EngineImages(sight.engine, sight.images),
             host.variables.get(SOCKET_VARIABLE, "") or DEFAULT_SOCKET,
+            EngineLeases(sight.engine, sight.images),
         )
         return _Lent(sight, hands, ReleaseImages(host.name, sight.images))
 

@@ -108,16 +108,17 @@ def _request(path: str, body: bytes) -> bytes:
 
 def _switched(host: str, channel: ByteChannel) -> bytes:
     """Return the bytes that came right behind the answer that the engine now speaks in frames."""
-    head, begun = _head(channel)
+    head, begun = read_head(channel)
     status = re.match(rb"HTTP/\d\.\d (\d{3})", head)
     if status is None:
         raise EngineRefused(host, "the engine answered a command with something else than HTTP")
     if int(status[1]) not in _SWITCHED:
-        raise _refusal(host, int(status[1]), _body(channel, head, begun))
+        raise refusal(host, int(status[1]), read_body(channel, head, begun))
     return begun
 
 
-def _head(channel: ByteChannel) -> tuple[bytes, bytes]:
+def read_head(channel: ByteChannel) -> tuple[bytes, bytes]:
+    """Return the head of an answer, and what came right behind it."""
     received = b""
     while b"\r\n\r\n" not in received and len(received) < _LONGEST_HEAD:
         data = channel.recv(_CHUNK)
@@ -128,7 +129,8 @@ def _head(channel: ByteChannel) -> tuple[bytes, bytes]:
     return head, begun
 
 
-def _body(channel: ByteChannel, head: bytes, begun: bytes) -> bytes:
+def read_body(channel: ByteChannel, head: bytes, begun: bytes) -> bytes:
+    """Return the body of an answer that tells its length, empty where it tells none."""
     found = re.search(rb"(?i)^content-length: *(\d+)", head, re.MULTILINE)
     length = min(int(found[1]), _LONGEST_HEAD) if found else 0
     while len(begun) < length and (data := channel.recv(_CHUNK)):
@@ -136,7 +138,8 @@ def _body(channel: ByteChannel, head: bytes, begun: bytes) -> bytes:
     return begun
 
 
-def _refusal(host: str, status: int, begun: bytes) -> EngineRefused:
+def refusal(host: str, status: int, begun: bytes) -> EngineRefused:
+    """Return an engine's refusal with the words of its answer."""
     try:
         return refused(host, json.loads(begun)["message"], status)
     except (ValueError, KeyError, TypeError):

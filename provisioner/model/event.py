@@ -83,6 +83,26 @@ class RolledBack:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseWatched:
+    """A lease lies on a host that nobody handed back; whether its owner is alive is seen within `seconds`."""
+
+    host: str
+    owner: str
+    run: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTaken:
+    """This run holds the lease on every host it has to; `over` says which runs it took it over from, expired."""
+
+    hosts: tuple[str, ...]
+    run: str
+    epoch: int
+    over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The end of a run: its outcome, the release the fleet is on, the exit code, and what is left to say."""
 
@@ -104,4 +124,6 @@ Event = (
     | SpaceFreed
     | RolledBack
     | Finished
+    | LeaseWatched
+    | LeaseTaken
 )

@@ -193,3 +193,6 @@ COURIER_REPOSITORY = "provisioner/courier"
 
 SPOOL_VOLUME = "provisioner-spool"
 """The volume of a host that holds parcels on their way, and the layers of what was shipped last."""
+
+LEASE_REPOSITORY = "provisioner/lease"
+"""The repository of the image that leases are containers of, which all fleets on a host share."""

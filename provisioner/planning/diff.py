@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from provisioner.model.container import NODE_LABEL, PublishedPort
+from provisioner.model.container import LEASE_LABEL, NODE_LABEL, PublishedPort
 from provisioner.model.desired import Desired, DesiredBalancer
 from provisioner.model.drift import Drift, DriftClass
 from provisioner.model.observed import Observed, ObservedContainer, ObservedHost
@@ -181,7 +181,8 @@ def stray_volumes(fleet: str, host: ObservedHost) -> tuple[str, ...]:
 
 def _unmanaged(desired: Desired, host: ObservedHost) -> Iterator[Drift]:
     for container in host.containers:
-        if not container.fleet and not belongs(desired, container, host.name):
+        foreign = not container.fleet and LEASE_LABEL not in container.labels
+        if foreign and not belongs(desired, container, host.name):
             yield Drift(host.name, "", "container", container.name, ABSENT, container.state, "unmanaged")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from provisioner.errors import InterruptionRefused
+from provisioner.errors import InterruptionRefused, LeaseLost, PlanStale
 from provisioner.model.drift import Drift
 from provisioner.model.event import Finished, HostUnreachableSeen, PlanMade
 from provisioner.model.image import Made
@@ -14,10 +14,12 @@ from provisioner.model.plan import BuildImage, FetchImage, Plan, Step
 from provisioner.model.spec import RolloutPolicy
 from provisioner.planning.diff import diff
 from provisioner.planning.lane import number
+from provisioner.planning.lease import lease_hosts
 from provisioner.reconcile.carry_out import Stop, carry_out
 from provisioner.reconcile.discreet import DiscreetSink
-from provisioner.reconcile.prepare import Prepared, known_images, look, names, plan_again
-from provisioner.reconcile.recover import Broken, interrupted, recover
+from provisioner.reconcile.guard import Guard, guarded
+from provisioner.reconcile.prepare import Prepared, known_images, look, names, plan_again, prepare
+from provisioner.reconcile.recover import Broken, interrupted, recover, robbed
 from provisioner.reconcile.run import Run
 from provisioner.reconcile.secrets import refuse_missing
 from provisioner.reconcile.vigil import Vigil
@@ -28,11 +30,12 @@ FAILED, INCOMPLETE, MIXED = 1, 4, 6
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a person allowed, and how he can stop the run."""
+    """What a person allowed, and how he can stop the run; one who is `asked` agrees to exactly what he was shown."""
 
     interruption: bool = False
     stop: Stop = lambda: False
     approve: Callable[[], bool] = lambda: True
+    asked: bool = False
 
 
 def apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -> Finished:
@@ -58,8 +61,46 @@ def _apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -
     _refuse_interruption(prepared.plan, consent)
     if not consent.approve():
         return Finished("unchanged", _on(prepared), FAILED, message="not agreed; nothing was changed")
+    hosts = lease_hosts(prepared.last, prepared.desired, intent.forget | intent.without)
+    with guarded(world, intent.fleet, tuple(prepared.hosts[name] for name in hosts), consent.stop) as guard:
+        return guard.conclude(_under_lease(world, intent, prepared, consent, guard))
+
+
+def _under_lease(world: World, intent: Intent, shown: Prepared, consent: Consent, guard: Guard) -> Finished:
+    """Look and plan again, now that nobody else changes the fleet, and carry that out."""
+    prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
+    if prepared.plan != shown.plan:
+        _refuse_moved(prepared, consent, guard, intent)
+        world.sink.emit(PlanMade(prepared.plan))
+    if _missing(prepared, intent):
+        message = f"cannot reach {names(prepared.unreachable)}; nothing was changed"
+        return Finished("failed", _on(prepared), INCOMPLETE, message=message)
+    if not prepared.plan.steps:
+        return _unchanged(prepared)
+    try:
+        finished = _carried_out(world, intent, prepared, consent, guard)
+    except LeaseLost as lost:  # met between two steps
+        return robbed(prepared, 0, lost)
+    if finished.outcome == "complete" and intent.scope is None and guard.lease:
+        guard.lease.forsake(set(guard.lease.hosts) - set(lease_hosts(None, prepared.desired)))
+    return finished
+
+
+def _refuse_moved(prepared: Prepared, consent: Consent, guard: Guard, intent: Intent) -> None:
+    """Refuse a plan that nobody agreed to, or that others may be carrying out under a lease elsewhere."""
+    needed = lease_hosts(prepared.last, prepared.desired, intent.forget | intent.without)
+    if (consent.asked and prepared.plan.steps) or not set(needed) <= set(guard.lease.hosts if guard.lease else ()):
+        raise PlanStale(
+            "the fleet moved on while this plan was looked at; nothing was changed",
+            hint="run the command again: it shows what is to be done now",
+        )
+    refuse_missing(prepared.plan, intent.vault)
+    _refuse_interruption(prepared.plan, consent)
+
+
+def _carried_out(world: World, intent: Intent, prepared: Prepared, consent: Consent, guard: Guard) -> Finished:
     making = tuple(step for step in prepared.plan.steps if _makes(step))
-    run = _run(world, intent, prepared)
+    run = _run(world, intent, prepared, guard)
     made = carry_out(making, run, consent.stop, after=len(prepared.plan.steps) - len(making))
     if made.failure is not None:
         return recover(world, Broken(intent, prepared, run, made, made.failure))
@@ -68,7 +109,7 @@ def _apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -
     if making:
         prepared = _plan_with_images(world, intent, prepared, run.made)
         _refuse_interruption(prepared.plan, consent)
-    run = _run(world, intent, prepared)
+    run = _run(world, intent, prepared, guard)
     done = carry_out(prepared.plan.steps, run, consent.stop, before=len(making))
     done = replace(done, actions=done.actions + made.actions)
     if done.failure is not None:
@@ -107,7 +148,7 @@ def _makes(step: Step) -> bool:
     return all(isinstance(action, BuildImage | FetchImage) for action in step.actions)
 
 
-def _run(world: World, intent: Intent, prepared: Prepared) -> Run:
+def _run(world: World, intent: Intent, prepared: Prepared, guard: Guard) -> Run:
     release = prepared.release
     if not release.created:
         release = replace(release, created=world.clock.now())
@@ -125,6 +166,7 @@ def _run(world: World, intent: Intent, prepared: Prepared) -> Run:
         vault=intent.vault,
         vigil=vigil,
         at_the_end=_at_the_end(policy),
+        guard=guard,
     )
 
 

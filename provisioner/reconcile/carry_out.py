@@ -12,6 +12,7 @@ from provisioner.errors import (
     EngineUnavailable,
     GivenUp,
     HostUnreachable,
+    LeaseLost,
     NodeUnhealthy,
     ProvisionerError,
     ReleaseCommandFailed,
@@ -71,6 +72,8 @@ def carry_out(steps: tuple[Step, ...], run: Run, stop: Stop, before: int = 0, af
     for number, planned in enumerate(steps, start=before + 1):
         if stop():
             return Progressed(done, _changed(entered, run), began, stopped=True)
+        if lost := run.guard.before_step():
+            return Progressed(done, _changed(entered, run), began, failure=lost)
         step = _without(planned, run.vigil.failures)
         if not step.actions:
             continue
@@ -79,6 +82,8 @@ def carry_out(steps: tuple[Step, ...], run: Run, stop: Stop, before: int = 0, af
         done += len(step.actions) - len(failures)
         began = began or any(_moves(action) for action in step.actions)
         entered |= {of_node(action) for action in step.actions if _serves(action)}
+        if lost := next((error for _, error in failures if isinstance(error, LeaseLost)), None):
+            return Progressed(done, _changed(entered, run), began, failure=lost)
         if failure := _failed(step, failures, steps, run):
             return Progressed(done, _changed(entered, run), began, failure=failure)
         if any(_serves(action) or isinstance(action, WatchSlot) for action in step.actions):

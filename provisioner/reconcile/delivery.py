@@ -17,14 +17,16 @@ from provisioner.reconcile.run import Run, known_id
 
 def build_image(action: BuildImage, run: Run) -> str:
     """Build an image; return its id in short."""
-    made = _builder(run).build(run.inputs[action.tag], run.progress(action))
+    with run.guard.effect("build_image", action.host, action.tag):
+        made = _builder(run).build(run.inputs[action.tag], run.progress(action))
     run.made[action.tag] = made
     return made.facts.image_id[:19]
 
 
 def fetch_image(action: FetchImage, run: Run) -> str:
     """Pull an image once; return its id in short."""
-    return _builder(run).pull(action.reference, run.progress(action)).image_id[:19]
+    with run.guard.effect("fetch_image", action.host, action.reference):
+        return _builder(run).pull(action.reference, run.progress(action)).image_id[:19]
 
 
 def _builder(run: Run) -> Builder:

@@ -13,10 +13,12 @@ from provisioner.model.inventory import Host
 from provisioner.model.observed import Observed
 from provisioner.model.plan import Plan
 from provisioner.model.release import Release, ReleaseContent
+from provisioner.planning.lease import lease_hosts
 from provisioner.planning.pruning import kept_releases, pruning
 from provisioner.reconcile.apply import FAILED, INCOMPLETE
-from provisioner.reconcile.carry_out import carry_out
-from provisioner.reconcile.chronicle import Archive
+from provisioner.reconcile.carry_out import Progressed, carry_out
+from provisioner.reconcile.chronicle import Archive, open_archive
+from provisioner.reconcile.guard import guarded
 from provisioner.reconcile.prepare import names
 from provisioner.reconcile.run import Run
 from provisioner.reconcile.world import World
@@ -29,28 +31,40 @@ class Clearance:
     observed: Observed
     hosts: Mapping[str, Host]
     plan: Plan
+    retain: int
+    last: Release | None = None
 
 
 def clearance(archive: Archive, retain: int) -> Clearance:
     """Return what may go. Raise ProvisionerError where a release that stays cannot be read: it may need anything."""
     kept = tuple(archive.read(each) for each in kept_releases(archive.observed, retain))
-    return Clearance(archive.observed, archive.hosts, pruning(archive.fleet, archive.observed, kept))
+    found = pruning(archive.fleet, archive.observed, kept)
+    return Clearance(archive.observed, archive.hosts, found, retain, kept[0] if kept else None)
 
 
-def prune(world: World, clearance: Clearance) -> Finished:
-    """Remove it and return how it ended; what each host gained is told."""
+def prune(world: World, clearance: Clearance, without: frozenset[str] = frozenset()) -> Finished:
+    """Remove it and return how it ended; what each host gained is told. No lease is taken `without` these hosts."""
     began, plan = world.clock.monotonic(), clearance.plan
     for host in clearance.observed.unreachable:
         world.sink.emit(HostUnreachableSeen(host.name, host.reason, host.hint))
     world.sink.emit(PlanMade(plan))
     before = _room(world, clearance)
-    nothing = Release(0, "", ReleaseContent(Desired(plan.fleet, (), ())))
-    done = carry_out(plan.steps, Run(world, plan.fleet, clearance.hosts, nothing), lambda: False)
+    done = _under_lease(world, clearance, without) if plan.steps else Progressed()
     freed = _tell(world, before, _room(world, clearance), plan)
     finished = _judge(clearance, done.actions, str(done.failure or ""), freed)
     finished = replace(finished, seconds=world.clock.monotonic() - began)
     world.sink.emit(finished)
     return finished
+
+
+def _under_lease(world: World, shown: Clearance, without: frozenset[str]) -> Progressed:
+    """Look again, now that nobody else changes the fleet, and remove what may still go."""
+    fleet, nothing = shown.plan.fleet, ReleaseContent(Desired(shown.plan.fleet, (), ()))
+    hosts = lease_hosts(shown.last, shown.last.content.desired if shown.last else nothing.desired, without)
+    with guarded(world, fleet, tuple(shown.hosts[name] for name in hosts), lambda: False) as guard:
+        plan = clearance(open_archive(world.lookout, shown.hosts, fleet), shown.retain).plan
+        run = Run(world, fleet, shown.hosts, Release(0, "", nothing), guard=guard)
+        return carry_out(plan.steps, run, lambda: False)
 
 
 def _room(world: World, clearance: Clearance) -> Mapping[str, int]:

@@ -10,6 +10,7 @@ from provisioner.errors import (
     CapacityLow,
     EngineUnavailable,
     HostUnreachable,
+    LeaseLost,
     NodeUnhealthy,
     ProvisionerError,
     RolloutStalled,
@@ -49,6 +50,8 @@ class Broken:
 
 def recover(world: World, broken: Broken) -> Finished:
     """Do what the policy says about a rollout that failed, and return how it ended, judged by a fresh observation."""
+    if isinstance(broken.error, LeaseLost):
+        return robbed(broken.prepared, broken.done.actions, broken.error)
     if not broken.done.began:
         return _nothing_changed(broken)
     match _reaction(broken):
@@ -58,6 +61,12 @@ def recover(world: World, broken: Broken) -> Finished:
             return _pause(world, broken)
         case "abort":
             return _abort(world, broken)
+
+
+def robbed(prepared: Prepared, actions: int, lost: LeaseLost) -> Finished:
+    """Return how a run ends that may not change the fleet any more: as it stands, whoever goes on."""
+    last = prepared.last
+    return Finished("interrupted", last.name if last else None, lost.exit_code, actions, message=str(lost))
 
 
 def reaction(policy: RolloutPolicy, error: ProvisionerError, *, tripped: bool) -> Reaction:
@@ -140,6 +149,7 @@ def _roll_back(world: World, broken: Broken) -> Finished:
     plan = _with_record(again.plan, failed, seen)
     world.sink.emit(PlanMade(plan))
     run = Run(world, back.fleet, again.hosts, again.release, back.inputs, earlier=failed, vault=back.vault)
+    run = replace(run, guard=broken.run.guard)
     done = _carried_out(plan, run)
     actions = broken.done.actions + done.actions
     return replace(_judged(world, broken, back, target, done), actions=actions)

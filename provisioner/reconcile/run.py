@@ -29,11 +29,10 @@ from provisioner.model.plan import Action
 from provisioner.model.release import Release
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.ports import Balancer, HostHands, Progress
+from provisioner.reconcile.guard import Guard
 from provisioner.reconcile.vault import Vault
 from provisioner.reconcile.vigil import Vigil, look
 from provisioner.reconcile.world import World
-
-EPOCH = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,8 @@ class Run:
     keeping: Lock = field(default_factory=Lock)
     """Held while inputs are gathered: several hosts keep one image of them."""
     vault: Vault = field(default_factory=Vault)
+    guard: Guard = field(default_factory=Guard)
+    """What every effect of the run goes through."""
     vigil: Vigil = field(default_factory=Vigil)
     """The fresh slots under watch, and the nodes that failed."""
 
@@ -75,7 +76,7 @@ class Run:
 
     def hands(self, host: str) -> HostHands:
         """Return what changes a host."""
-        return self.world.hosts.hands(self.hosts[host])
+        return self.guard.hands(self.world.hosts.hands(self.hosts[host]), host)
 
     def progress(self, action: Action) -> Progress:
         """Return what an action tells how far it is."""
@@ -93,19 +94,19 @@ class Run:
             NODE_LABEL: node,
             SLOT_LABEL: slot,
             RELEASE_LABEL: self.release.name,
-            EPOCH_LABEL: EPOCH,
+            EPOCH_LABEL: str(self.guard.epoch),
             KIND_LABEL: "node",
         }
 
     @contextmanager
     def balancer(self, host: str) -> Iterator[Balancer]:
         """Lend the running balancer of a host."""
-        hands = self.hands(host)
+        shell = self.guard.shell(self.world.hosts.hands(self.hosts[host]).shell, host)
         container = self.container(host, container_name(self.fleet, LOAD_BALANCER, 1, "a"))
         if not container.running:
             raise BalancerRefused(host, f"its balancer is {container.state}", hint="run apply again to bring it back")
-        with self.world.balancers.on(host, hands.shell, container.container_id) as balancer:
-            yield balancer
+        with self.world.balancers.on(host, shell, container.container_id) as balancer:
+            yield self.guard.balancer(balancer, host)
 
     def container(self, host: str, name: str) -> ObservedContainer:
         """Return a container that has to be there."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from provisioner.model.desired import Desired
 from provisioner.model.image import BuildInputs
 from provisioner.model.inventory import Host
+from provisioner.model.lease import USUAL_TERM
 from provisioner.model.lock import Lock
 from provisioner.model.release import NamedTemplate, Site
 from provisioner.model.spec import RolloutPolicy
@@ -20,6 +22,9 @@ from provisioner.ports import (
     Hosts,
     InputsKeeper,
     InputsUnpacker,
+    JournalFile,
+    Leases,
+    Pulse,
     Readers,
     ReleaseShelf,
     Shipper,
@@ -49,6 +54,30 @@ class Storeroom:
     shelf: ReleaseShelf
 
 
+Fuse = Callable[[Literal["before", "after"], int], None]
+"""Told the number of every effect of a run, before it and after it; a test ends the process there."""
+
+
+def unlit(_moment: Literal["before", "after"], _number: int) -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """Who carries a run out: its id, whose it is, and what it takes to hold the lease and to keep a journal.
+
+    `term` is seconds a lease lasts; `journal` opens the file of a fleet's run; `fuse` is for tests.
+    """
+
+    run: str
+    owner: str
+    leases: Callable[[Host], Leases]
+    pulse: Pulse
+    journal: Callable[[str, str], JournalFile]
+    term: float = USUAL_TERM
+    fuse: Fuse = unlit
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """All that a run may use. `builder` is None where this machine has no engine and no host could stand in."""
@@ -59,6 +88,7 @@ class World:
     clock: Clock
     sink: EventSink
     storeroom: Storeroom
+    controller: Controller
     builder: Builder | None = None
     builder_host: str = ""
     forks: int = 10
@@ -78,7 +108,7 @@ class Intent:
     `hosts` carry the fleet, `inventory` are all there are; `scope` those whose nodes may change, None for all.
     `templates`, `sites` and `lock` are what a release keeps so that it can be made again. `vault` knows the values of
     secrets; the desired fleet names them, and has digests only where it comes out of a release. `commands` are
-    the release commands by service.
+    the release commands by service. `without` are hosts that no lease is taken on: a person says that they are dead.
     """
 
     fleet: str
@@ -95,6 +125,7 @@ class Intent:
     inventory: Mapping[str, Host] = field(default_factory=dict)
     scope: frozenset[str] | None = None
     forget: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
     author: str = ""
     commit: str = ""
     vault: Vault = field(default_factory=Vault)

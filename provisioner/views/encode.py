@@ -14,6 +14,8 @@ from provisioner.model.event import (
     Event,
     Finished,
     HostUnreachableSeen,
+    LeaseTaken,
+    LeaseWatched,
     PlanMade,
     RolledBack,
     SpaceFreed,
@@ -101,6 +103,8 @@ def event_object(event: Event) -> Json:
             return {"type": "rolled_back", "release": event.release, "failed": event.failed, "reason": event.reason}
         case Finished():
             return _finished(event)
+        case LeaseWatched() | LeaseTaken():
+            return {"type": snake_case(type(event).__name__), **_plain_fields(event)}
         case ActionProgress() | ActionSucceeded() | ActionFailed():
             details = {each.name: _plain(getattr(event, each.name)) for each in fields(event) if each.name != "action"}
             return {"type": snake_case(type(event).__name__), **action_object(event.action), **details}

@@ -12,6 +12,8 @@ from provisioner.model.event import (
     ActionSucceeded,
     Finished,
     HostUnreachableSeen,
+    LeaseTaken,
+    LeaseWatched,
     Outcome,
     RolledBack,
     SpaceFreed,
@@ -21,7 +23,7 @@ from provisioner.views.diagnostics import explanation
 from provisioner.views.marks import Marks
 from provisioner.views.page import clean, hanging, indented
 from provisioner.views.sentences import place, sentence
-from provisioner.views.words import duration, plural, size
+from provisioner.views.words import duration, names, plural, size
 
 NEXT: dict[Outcome, str] = {
     "complete": "provisioner status",
@@ -78,6 +80,20 @@ def freed_line(event: SpaceFreed) -> str:
 def rolled_back_line(event: RolledBack) -> str:
     """Return that the fleet is where it was."""
     return f"{event.failed} was taken back: every host was observed on {event.release}"
+
+
+def watched_page(event: LeaseWatched, marks: Marks) -> Iterator[RenderableType]:
+    """Yield that a lease was not handed back, and what is done about it."""
+    holder = clean(f"{event.owner} (run {event.run})")
+    yield Text(f"{marks.warn} {event.host}: {holder} holds the lease of this fleet", style="warn")
+    yield indented(f"looking for up to {duration(event.seconds)} whether it still gives a sign of life")
+
+
+def taken_line(event: LeaseTaken) -> str:
+    """Return that this run holds the lease, and from whom it took it over."""
+    held = f"the lease is ours on {names(event.hosts)} (run {event.run}, epoch {event.epoch})"
+    over = f", taken over from {' and '.join(event.over)}, which had expired" if event.over else ""
+    return clean(held + over)
 
 
 def finished_line(event: Finished, marks: Marks) -> RenderableType:

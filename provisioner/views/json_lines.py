@@ -15,6 +15,7 @@ from provisioner.model.drift import Drift, DriftSummary
 from provisioner.model.event import ActionProgress, Event, Finished, Outcome
 from provisioner.model.finding import Finding, Verdict
 from provisioner.model.image import Made, PathDifference
+from provisioner.model.lease import LeasesSeen
 from provisioner.model.observed import Unreachable
 from provisioner.model.plan import Plan
 from provisioner.model.release import Comparison, History, Release
@@ -24,6 +25,7 @@ from provisioner.views.diagnostics import error_page
 from provisioner.views.encode import SCHEMA, Json, drift_object, event_object, plan_object, status_object
 from provisioner.views.history import comparison_object, history_object, release_object
 from provisioner.views.images import differences_object, images_object
+from provisioner.views.lease import leases_object
 from provisioner.views.page import Page
 from provisioner.views.sentences import action_key
 from provisioner.views.settings import DEFAULT_WIDTH
@@ -87,7 +89,30 @@ class JsonVoice:
             self._stdout.flush()
 
 
-class JsonView(JsonVoice):
+class _Answers(JsonVoice):
+    """What any verb may answer: rows, findings, documents, texts."""
+
+    def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write rows as a list of objects under their name."""
+        keys = [header.lower().replace(" ", "_") for header in headers]
+        self._line({"schema": SCHEMA, name: [dict(zip(keys, row, strict=True)) for row in rows]})
+
+    def checks(self, findings: Sequence[Finding]) -> None:
+        """Write what an examination found."""
+        verdicts: tuple[Verdict, ...] = ("ok", "warning", "failure")
+        summary = {verdict: count(findings, verdict) for verdict in verdicts}
+        self._line({"schema": SCHEMA, "checks": [asdict(finding) for finding in findings], "summary": summary})
+
+    def document(self, content: Mapping[str, object]) -> None:
+        """Write one JSON object."""
+        self._line(dict(content))
+
+    def text(self, text: str) -> None:
+        """Write text as a JSON string."""
+        self._line({"schema": SCHEMA, "text": text})
+
+
+class JsonView(_Answers):
     """Writes JSON: answers beside what is heard."""
 
     def status(self, status: FleetStatus) -> None:
@@ -122,21 +147,6 @@ class JsonView(JsonVoice):
         """Write in what two builds of images differ."""
         self._line(differences_object(found))
 
-    def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write rows as a list of objects under their name."""
-        keys = [header.lower().replace(" ", "_") for header in headers]
-        self._line({"schema": SCHEMA, name: [dict(zip(keys, row, strict=True)) for row in rows]})
-
-    def checks(self, findings: Sequence[Finding]) -> None:
-        """Write what an examination found."""
-        verdicts: tuple[Verdict, ...] = ("ok", "warning", "failure")
-        summary = {verdict: count(findings, verdict) for verdict in verdicts}
-        self._line({"schema": SCHEMA, "checks": [asdict(finding) for finding in findings], "summary": summary})
-
-    def document(self, content: Mapping[str, object]) -> None:
-        """Write one JSON object."""
-        self._line(dict(content))
-
-    def text(self, text: str) -> None:
-        """Write text as a JSON string."""
-        self._line({"schema": SCHEMA, "text": text})
+    def leases(self, seen: LeasesSeen) -> None:
+        """Write who holds the lease of a fleet, and what that run did last."""
+        self._line(leases_object(seen))

@@ -10,11 +10,12 @@ from rich.console import RenderableType
 from provisioner.model.drift import Drift, DriftSummary
 from provisioner.model.finding import Finding
 from provisioner.model.image import Made, PathDifference
+from provisioner.model.lease import LeasesSeen
 from provisioner.model.observed import Unreachable
 from provisioner.model.plan import Plan
 from provisioner.model.release import Comparison, History, Release
 from provisioner.model.status import FleetStatus
-from provisioner.views import drift, status
+from provisioner.views import drift, lease, status
 from provisioner.views import history as releases
 from provisioner.views.checks import checks_page
 from provisioner.views.images import differences_page, images_page
@@ -87,3 +88,8 @@ class TerminalView(_Answers):
     def differences(self, found: Mapping[str, tuple[PathDifference, ...]]) -> None:
         """Show in what two builds of images differ."""
         self._show(*differences_page(found, self._out.width))
+
+    def leases(self, seen: LeasesSeen) -> None:
+        """Show who holds the lease of a fleet, and what that run did last."""
+        self._show(*lease.leases_page(seen, self._out.width, every_line=self._settings.verbosity > 0))
+        self.next(lease.advice(seen))

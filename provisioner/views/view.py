@@ -10,6 +10,7 @@ from provisioner.model.drift import Drift, DriftSummary
 from provisioner.model.event import Event
 from provisioner.model.finding import Finding
 from provisioner.model.image import Made, PathDifference
+from provisioner.model.lease import LeasesSeen
 from provisioner.model.observed import Unreachable
 from provisioner.model.plan import Plan
 from provisioner.model.release import Comparison, History, Release
@@ -35,7 +36,23 @@ class Voice(Protocol):
         """Leave the terminal as it was found."""
 
 
-class View(Voice, Protocol):
+class Answers(Voice, Protocol):
+    """What any verb may answer: rows, findings, documents, texts."""
+
+    def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Show rows; `name` is what they are (`hosts`, `files`)."""
+
+    def checks(self, findings: Sequence[Finding]) -> None:
+        """Show what an examination found."""
+
+    def document(self, content: Mapping[str, object]) -> None:
+        """Show one JSON object, a schema for instance."""
+
+    def text(self, text: str) -> None:
+        """Write text as it is: a rendered file, a log line."""
+
+
+class View(Answers, Protocol):
     """All that a command may tell: data goes to standard output, messages to standard error."""
 
     def status(self, status: FleetStatus) -> None:
@@ -62,14 +79,5 @@ class View(Voice, Protocol):
     def differences(self, found: Mapping[str, tuple[PathDifference, ...]]) -> None:
         """Show in what two builds of images differ, by service."""
 
-    def table(self, name: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Show rows; `name` is what they are (`hosts`, `files`)."""
-
-    def checks(self, findings: Sequence[Finding]) -> None:
-        """Show what an examination found."""
-
-    def document(self, content: Mapping[str, object]) -> None:
-        """Show one JSON object, a schema for instance."""
-
-    def text(self, text: str) -> None:
-        """Write text as it is: a rendered file, a log line."""
+    def leases(self, seen: LeasesSeen) -> None:
+        """Show who holds the lease of a fleet, and what that run did last."""

@@ -14,6 +14,8 @@ from provisioner.model.event import (
     Event,
     Finished,
     HostUnreachableSeen,
+    LeaseTaken,
+    LeaseWatched,
     PlanMade,
     RolledBack,
     SpaceFreed,
@@ -58,6 +60,11 @@ class _Run:
                 self._out.show(events.rolled_back_line(event))
             case Finished():
                 self._finished(event)
+            case LeaseWatched():
+                self._err.show(*events.watched_page(event, self._err.marks))
+            case LeaseTaken():
+                if event.over or self._settings.verbosity > 0:
+                    self._err.show(events.taken_line(event))
             case _:
                 assert_never(event)
 

@@ -128,7 +128,17 @@ def declared_secrets(settings: Settings) -> Mapping[str, SecretSource]:
     return read_fleet(sources.read_source(settings.file), settings.environment).spec.secrets
 
 
-def intend(settings: Settings, declared: Declared, forget: frozenset[str] = frozenset()) -> Intent:
+def named_fleet(settings: Settings) -> str:
+    """Return the name of the fleet that the spec declares. Raise UsageError where there is no spec."""
+    return fleet_name(settings) or read_fleet(sources.read_source(settings.file), settings.environment).spec.name
+
+
+def intend(
+    settings: Settings,
+    declared: Declared,
+    forget: frozenset[str] = frozenset(),
+    without: frozenset[str] = frozenset(),
+) -> Intent:
     """Render everything and return what the user wants, before anything was observed. Raise InvalidInput."""
     spec, placement = declared.spec, declared.placement
     inputs = all_inputs(declared)
@@ -151,6 +161,7 @@ def intend(settings: Settings, declared: Declared, forget: frozenset[str] = froz
         inventory=declared.inventory.hosts,
         scope=frozenset(select(declared.inventory, settings.limit)) if settings.limit else None,
         forget=forget,
+        without=without,
         author=git.author(settings.environment),
         commit=git.commit(settings.file.absolute().parent),
         vault=open_vault(spec.secrets, settings.environment, settings.file.absolute().parent),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from provisioner.images.shipping.courier.couriers import Couriers
     from provisioner.images.shipping.relay import Relays
     from provisioner.images.shipping.ship import CacheShipper
+from provisioner.wiring.controller import controller
 from provisioner.wiring.fleet import MIRROR_VARIABLE, Declared, Settings, read_fleet_inventory
 
 
@@ -35,8 +37,8 @@ class SystemClock:
     """The machine's own time."""
 
     def monotonic(self) -> float:
-        """Return seconds on a clock that never goes back."""
-        return time.monotonic()
+        """Return seconds on a clock that never goes back, and that goes on while the machine sleeps."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -45,6 +47,23 @@ class SystemClock:
     def now(self) -> str:
         """Return the time of day in UTC, RFC 3339."""
         return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @contextmanager
+    def every(self, seconds: float, call: Callable[[], None]) -> Iterator[None]:
+        """Call something again and again on a thread of its own, until the context is left."""
+        left = threading.Event()
+
+        def go_on() -> None:
+            while not left.wait(seconds):
+                call()
+
+        thread = threading.Thread(target=go_on, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            left.set()
+            thread.join(seconds)
 
 
 @contextmanager
@@ -92,6 +111,7 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
             storeroom=_storeroom(settings, cache, shipper, builder),
             clock=SystemClock(),
             sink=sink,
+            controller=controller(settings, hosts, SystemClock()),
             builder=builder,
             builder_host=place_of_building,
             forks=settings.forks,

@@ -16,7 +16,7 @@ from tests.cli.command_line import CHECKOUT, provisioner
 
 VERBS = (
     "validate", "render", "schema", "lock", "build", "rebuild", "plan", "apply", "rollback", "status", "drift",
-    "history", "prune", "doctor", "trust", "destroy", "lab",
+    "history", "prune", "doctor", "trust", "destroy", "lease", "lab",
 )  # fmt: skip
 AT_MOST = 0.25
 SLOW_TO_IMPORT = {"paramiko", "docker", "pydantic", "jinja2", "rich", "yaml", "cryptography", "requests"}
@@ -30,7 +30,9 @@ def test_help_names_every_verb_and_no_other(tmp_path: Path) -> None:
     assert tuple(listed) == VERBS
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "up", "deploy", "lab up", "lab status", "lab down"])
+@pytest.mark.parametrize(
+    "verb", [*VERBS, "up", "deploy", "lab up", "lab status", "lab down", "lease show", "lease break"]
+)
 def test_every_verb_explains_itself(tmp_path: Path, verb: str) -> None:
     """Each verb, and each alias, has a help of its own that is complete."""
     ran = provisioner(tmp_path, *verb.split(), "--help")
@@ -41,7 +43,7 @@ def test_every_verb_explains_itself(tmp_path: Path, verb: str) -> None:
 
 def test_no_line_of_the_help_is_cut(tmp_path: Path) -> None:
     """Every verb is explained in one whole line."""
-    for words in ((), ("lab",)):
+    for words in ((), ("lab",), ("lease",)):
         ran = provisioner(tmp_path, *words, "--help")
         assert [line for line in ran.out.splitlines() if line.endswith("...") and "Usage" not in line] == []
 

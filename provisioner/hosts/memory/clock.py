@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import RLock
 
@@ -30,9 +31,25 @@ class MemoryClock:
         until = self._passed + max(seconds, 0.0)
         with self._lock:
             self._passed = max(self._passed, until)
-            for watcher in self.watchers:
+            for watcher in tuple(self.watchers):
                 watcher(self._passed)
 
     def now(self) -> str:
         """Return the time of day in UTC, RFC 3339."""
         return (self._start + timedelta(seconds=self._passed)).isoformat().replace("+00:00", "Z")
+
+    @contextmanager
+    def every(self, seconds: float, call: Callable[[], None]) -> Iterator[None]:
+        """Call something whenever so much time has passed, until the context is left."""
+        due = [self._passed + seconds]
+
+        def watch(now: float) -> None:
+            if now >= due[0]:
+                due[0] = now + seconds
+                call()
+
+        self.watchers.append(watch)
+        try:
+            yield
+        finally:
+            self.watchers.remove(watch)

@@ -30,7 +30,9 @@ class MemoryContainers:
             behaviour = machine.behaviours.get(image.image_id, AppBehaviour())
             address = f"172.17.0.{machine.number() % 250 + 2}"
             restart = request.options.restart
-            held = HeldContainer(machine.new_id(), request, image.defaults, behaviour, restart, address)
+            held = HeldContainer(
+                machine.new_id(), request, image.defaults, behaviour, restart, address, machine.clock.monotonic()
+            )
             machine.containers[held.container_id] = held
             return held.container_id
 

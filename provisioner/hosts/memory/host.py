@@ -8,6 +8,7 @@ from provisioner.hosts.memory.behaviour import AppBehaviour
 from provisioner.hosts.memory.containers import KILLED, MemoryContainers, begin, change, end, suspend
 from provisioner.hosts.memory.effects import Effects
 from provisioner.hosts.memory.images import MemoryImages
+from provisioner.hosts.memory.leases import MemoryLeases
 from provisioner.hosts.memory.line import Line
 from provisioner.hosts.memory.machine import Machine
 from provisioner.hosts.memory.reader import MemoryReader
@@ -36,6 +37,7 @@ class MemoryHost:
         self.reader = MemoryReader(self.machine, host)
         self.containers = MemoryContainers(self.machine)
         self.shell = MemoryShell(self.machine)
+        self.leases = MemoryLeases(self.machine)
         self.engine_socket = "/var/run/docker.sock"
 
     @property

@@ -31,6 +31,7 @@ class HeldContainer:
     behaviour: AppBehaviour
     restart: str
     address: str
+    created: float = 0.0
     stage: Literal["created", "started", "paused", "stopped"] = "created"
     exit_code: int = 0
     started_at: str = ""
