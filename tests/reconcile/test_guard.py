@@ -48,7 +48,7 @@ def test_no_content_gets_into_a_journal(fleet: Simulation) -> None:
 
 
 def test_a_journal_that_takes_no_line_stops_the_run_before_the_effect(fleet: Simulation) -> None:
-    """What cannot be intended does not happen."""
+    """What cannot be intended does not happen, not even to take back what is there: it is told that it is."""
     fleet.apply(spec(A="1"))
     fleet.hosts.effects.clear()
 
@@ -58,7 +58,7 @@ def test_a_journal_that_takes_no_line_stops_the_run_before_the_effect(fleet: Sim
 
     fleet.hosts.effects.before = fill
     finished = fleet.apply(spec(A="2"))
-    assert (finished.outcome, finished.exit_code) == ("failed", 1)
+    assert (finished.outcome, finished.exit_code) == ("halted", 6)
     assert "no space left" in finished.message
     assert fleet.writes()[-1] == "web1: create shop.web-1.b"
     fleet.journal.full = False
