@@ -7,7 +7,8 @@
     │   ├── HostUnreachable          exit 4: no connection, no login, or no trust
     │   ├── EngineUnavailable        exit 4: connected, but no Docker Engine that answers us
     │   ├── EngineRefused            the engine answered with an error
-    │   ├── AddressUnknown           the host has no interface with the address the inventory gives it
+    │   ├── AddressUnknown           the host has no interface with the address that inventory or spec give it
+    │   ├── PortTaken                somebody else listens where the balancer should
     │   ├── ShippingFailed           an image did not arrive, or arrived as another one
     │   ├── NoRoom                   the host has less room on its disk than what is to be brought there takes
     │   ├── BalancerRefused          the load balancer did not accept a file or a command
@@ -113,7 +114,11 @@ class EngineRefused(HostError):
 
 
 class AddressUnknown(HostError):
-    """The host has no interface with the private address that the inventory gives it."""
+    """The host has no interface with the address that the inventory, or a `bind` of the spec, gives it."""
+
+
+class PortTaken(HostError):
+    """Somebody else listens on a port of the host that the balancer should answer on."""
 
 
 class BuildFailed(ProvisionerError):

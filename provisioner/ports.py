@@ -340,6 +340,12 @@ class Balancers(Protocol):
     def on(self, host: str, shell: ContainerShell, container_id: str) -> AbstractContextManager[Balancer]:
         """Lend the balancer in that container for one action."""
 
+    def own_digest(self, host: str, shell: ContainerShell, container_id: str) -> str:
+        """Return the digest of the file that this container's own worker runs, empty where it has none yet.
+
+        While two containers hand over, either may answer what they share; this asks only one. Raise EngineRefused.
+        """
+
 
 class Leases(Protocol):
     """The leases on one host: containers that are made and never started. All raise HostError."""

@@ -75,7 +75,10 @@ class Journal:
 
 
 class Simulation:
-    """Three web hosts and a balancer in memory; `version` stands for what is in the build context."""
+    """Three web hosts and a balancer in memory.
+
+    `version` stands for what is in the build context, `balancer_version` for the balancer's Dockerfile.
+    """
 
     def __init__(self, folder: Path, names: tuple[str, ...] = ("lb1", *WEBS)) -> None:
         self.clock = MemoryClock()
@@ -85,6 +88,7 @@ class Simulation:
         self.sink = Sink()
         self.folder = folder
         self.version = "1"
+        self.balancer_version = "1"
         self.inventory = {name: fleets.host(name) for name in names}
         self.context: tuple[ContextFile, ...] = ()
         self.pins = Pins()
@@ -197,7 +201,7 @@ class Simulation:
 
     def _inputs(self) -> dict[str, BuildInputs]:
         services = dict.fromkeys(("web", "api"), f"FROM memory\nLABEL v={self.version}")
-        services[LOAD_BALANCER] = "FROM memory\nLABEL balancer=1"
+        services[LOAD_BALANCER] = f"FROM memory\nLABEL balancer={self.balancer_version}"
         found = {name: BuildInputs(name, "", text, None) for name, text in services.items()}
         found["web"] = replace(found["web"], context=self.context, pins=self.pins)
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from provisioner.balancers.reload import CONFIG, FileChange, running_digest
+from provisioner.balancers.reload import CONFIG, FileChange, own_digest, running_digest
 from provisioner.balancers.session import AdminSession
 from provisioner.balancers.stats import servers_from_csv, tracked_servers, with_admin_states
 from provisioner.errors import BalancerRefused, EngineRefused
@@ -49,6 +49,10 @@ class HaproxyBalancers:
             yield balancer
         finally:
             balancer.close()
+
+    def own_digest(self, host: str, shell: ContainerShell, container_id: str) -> str:  # noqa: ARG002 - as the port has it
+        """Return the digest of the file that this container's own worker runs, empty where it has none yet."""
+        return own_digest(shell, container_id)
 
 
 class HaproxyBalancer:

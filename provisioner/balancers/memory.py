@@ -61,6 +61,10 @@ class MemoryBalancers:
         """Lend the balancer in that container for one action."""
         yield MemoryBalancer(self, host, shell, container_id)
 
+    def own_digest(self, host: str, shell: ContainerShell, container_id: str) -> str:  # noqa: ARG002 - as the port has it
+        """Return the digest of the file that this container's worker runs, empty where it has none."""
+        return self.report(container_id, shell.get(container_id, self.path)).running_digest
+
     def pool(self, reader: HostReader, container_id: str) -> dict[str, tuple[str, ...]]:
         """Return by backend the servers that get new requests now, empty where no worker runs."""
         worker = self.worker(container_id, reader.file(container_id, self.path))

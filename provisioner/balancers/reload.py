@@ -15,13 +15,32 @@ OWNER = 99
 NEW_WORKER = 15.0
 OLD_WORKERS = 900.0
 POLL = 0.1
-_SHOW_WORKERS = ("sh", "-c", "echo show proc | socat -t 5 - UNIX-CONNECT:/run/haproxy/master.sock")
+_ASK_MASTER = """\
+for at in /run/master /run/haproxy; do test -S $at/master.sock && break; done
+echo "$0" | socat -t 5 - UNIX-CONNECT:$at/master.sock
+"""
+"""Asks the master of this container itself: on its host's network the balancer's other folders are shared."""
 _OLD = "# old workers"
 
 
 def running_digest(session: AdminSession) -> str:
     """Return the digest in the description of the running worker, which parsed the file that says so."""
-    for line in session.ask("show info").splitlines():
+    return shown_digest(session.ask("show info"))
+
+
+def own_digest(shell: ContainerShell, container_id: str) -> str:
+    """Return the same, asked through the container's own master, empty where it has no worker that answers."""
+    return shown_digest(shell.run(container_id, master_asked("@1 show info")).stdout.decode(errors="replace"))
+
+
+def master_asked(command: str) -> tuple[str, ...]:
+    """Return what asks the master of a container, run inside it."""
+    return ("sh", "-c", _ASK_MASTER, command)
+
+
+def shown_digest(info: str) -> str:
+    """Return the digest in an answer to `show info`."""
+    for line in info.splitlines():
         name, _, value = line.partition(":")
         if name.lower() == "description":
             return value.strip().removeprefix("cfg=")
@@ -91,7 +110,7 @@ class FileChange:
         """Wait for the workers of the old file, which still send requests to the servers it names."""
         deadline = self._clock.monotonic() + OLD_WORKERS
         while self._clock.monotonic() < deadline:
-            shown = self._run(*_SHOW_WORKERS)
+            shown = self._run(*master_asked("show proc"))
             if shown.status == 0 and b"# workers" in shown.stdout and not _old_workers(shown.stdout.decode()):
                 return
             self._clock.sleep(POLL)

@@ -18,7 +18,7 @@ from provisioner.hosts.image_lookup import ImageLookup
 from provisioner.hosts.image_reading import Answer, is_containerd, is_ours, read_listed, read_releases
 from provisioner.hosts.inspection import read_container
 from provisioner.hosts.pages import fetch_page
-from provisioner.hosts.probe import PROBE, read_addresses
+from provisioner.hosts.probe import PROBE, read_addresses, read_listeners
 from provisioner.model.container import FLEET_LABEL
 from provisioner.model.image import ImageDefaults, ImageFacts
 from provisioner.model.observed import EngineFacts, ObservedContainer, ObservedHost
@@ -61,11 +61,13 @@ class EngineReader:
             volumes = client.volumes(filters={"label": f"{FLEET_LABEL}={fleet}"}).get("Volumes") or ()
         inspections = [found for found in _at_once(self._inspection, ids) if found is not None]
         images = self._images(listed, {found["Image"] for found in inspections})
+        probed = sight.connection.run(PROBE).stdout.decode(errors="replace")
         return ObservedHost(
             name=sight.connection.name,
             engine=self._facts(info, versions),
             route=sight.connection.route(),
-            addresses=read_addresses(sight.connection.run(PROBE).stdout.decode(errors="replace")),
+            addresses=read_addresses(probed),
+            listeners=read_listeners(probed),
             containers=tuple(sorted((_container(each, images) for each in inspections), key=lambda seen: seen.name)),
             images=tuple(sorted(images.values(), key=lambda image: (image.tags, image.image_id))),
             volumes=tuple(sorted(volume["Name"] for volume in volumes)),

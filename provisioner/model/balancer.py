@@ -58,7 +58,7 @@ class BalancerConfig:
     routes: tuple[Route, ...]
     backends: tuple[Backend, ...]
     drain_timeout: float = 30.0
-    network: str = later("bridge")
+    network: Literal["bridge", "host"] = later("bridge")
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,12 +140,16 @@ class EngineFacts:
 
 @dataclass(frozen=True, slots=True)
 class ObservedHost:
-    """One host: engine, route, own addresses, all containers and images, our volumes, releases and balancer."""
+    """One host: engine, route, own addresses, all containers and images, our volumes, releases and balancer.
+
+    `listeners` are address and port of whatever accepts TCP connections there; an empty address means all of them.
+    """
 
     name: str
     engine: EngineFacts
     route: HostRoute
     addresses: tuple[str, ...] = ()
+    listeners: tuple[tuple[str, int], ...] = ()
     containers: tuple[ObservedContainer, ...] = ()
     images: tuple[ImageFacts, ...] = ()
     volumes: tuple[str, ...] = ()

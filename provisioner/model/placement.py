@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from provisioner.model.inventory import Host
+from provisioner.model.spec import LOAD_BALANCER
 
 Slot = Literal["a", "b"]
 SLOTS: tuple[Slot, Slot] = ("a", "b")
@@ -62,6 +63,12 @@ def container_name(fleet: str, service: str, index: int, slot: Slot) -> str:
 def server_place(name: str) -> str:
     """Return what all servers of one node have in common, of whatever slot and release: `web1.1`."""
     return name.removesuffix(".next").rpartition(".")[0]
+
+
+def balancer_names(fleet: str) -> tuple[str, str]:
+    """Return the fixed names of the two containers that a host's balancer may have, by slot."""
+    first, second = (container_name(fleet, LOAD_BALANCER, 1, slot) for slot in SLOTS)
+    return first, second
 
 
 def server_name(node: Node, slot: Slot) -> str:

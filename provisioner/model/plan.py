@@ -297,6 +297,26 @@ class ConfirmCapacity:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class HandOverBalancer:
+    """Let a second container take over the listening sockets of the balancer, and see it serve them.
+
+    `predecessor` names the container that serves now and goes on serving. `container_id` is that of a second one that
+    is there already, because an earlier run was cut short: then it is only seen to serve.
+    """
+
+    host: str
+    node: str
+    name: str
+    image: ImageTarget
+    options: ContainerOptions
+    text: str
+    digest: str
+    predecessor: str
+    container_id: str = ""
+    reason: str = ""
+
+
 Action = (
     BuildImage
     | FetchImage
@@ -320,6 +340,7 @@ Action = (
     | RunReleaseCommand
     | WatchSlot
     | ConfirmCapacity
+    | HandOverBalancer
 )
 
 

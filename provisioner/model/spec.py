@@ -166,13 +166,15 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancer:
-    """The balancer in front of the services."""
+    """The balancer in front of the services; `network` is a bridge of the engine, or that of its host."""
 
     hosts: str
     source: FromTemplate
     bind: tuple[Bind, ...] = (Bind(80),)
     algorithm: str = "roundrobin"
     routes: tuple[Route, ...] = ()
+    network: Literal["bridge", "host"] = "bridge"
+    resources: Resources = Resources()
 
 
 @dataclass(frozen=True, slots=True)

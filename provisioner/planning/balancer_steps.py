@@ -1,4 +1,4 @@
-"""The steps that bring the balancer to the file it needs now: created, revived, replaced, or reloaded."""
+"""The steps that bring the balancer to the file it needs now: created, revived, replaced, handed over, or reloaded."""
 
 from __future__ import annotations
 
@@ -16,12 +16,23 @@ from provisioner.model.plan import (
     Step,
     StopContainer,
 )
-from provisioner.planning.diff import BALANCER_NODE, container_differences, surplus
-from provisioner.planning.effective import enforceable
+from provisioner.planning.diff import container_differences, surplus
+from provisioner.planning.handover import (
+    balancer_node,
+    binds_differ,
+    can_hand_over,
+    hand_over,
+    hand_over_steps,
+    leftover_steps,
+)
 from provisioner.planning.rotation import rotation_differences
 from provisioner.planning.scene import Scene
 
 INTERRUPTS = "clients of the balancer on {host}, while its container is replaced"
+MOVES = {
+    "host": "clients of the balancer on {host}, while it moves to its host's network",
+    "bridge": "clients of the balancer on {host}, while it moves off its host's network",
+}
 
 
 def opening_steps(scene: Scene, config: BalancerConfig) -> Iterator[Step]:
@@ -31,21 +42,27 @@ def opening_steps(scene: Scene, config: BalancerConfig) -> Iterator[Step]:
 
 
 def _opening(scene: Scene, balancer: DesiredBalancer, config: BalancerConfig) -> Iterator[Step]:
-    found = scene.balancer_container(balancer)
+    host = scene.observed.host(balancer.host)
+    found = scene.balancer_containers(balancer)
     text, digest = scene.render(config)
-    start = _start(scene, balancer, text, digest)
-    if found is None:
+    if host is None or not found:
         for other in in_the_way(scene, balancer):
             yield from _end(balancer, other, "it holds the balancer's ports")
-        yield Step(f"{balancer.host}: start the balancer", (start,))
+        yield _start(scene, balancer, text, digest)
         return
-    host, container = found
-    if any(container_differences(balancer, container, scene.absent)) or _mute(host, container, text):
-        yield from _replace(balancer, container, start)
+    for other in found[1:]:
+        yield from leftover_steps(balancer, found[0], other, config)
+    container, seen = found[0], host.balancer
+    differs = any(container_differences(balancer, container, scene.absent))
+    if _mute(host, container, text) or (differs and not can_hand_over(balancer, container)):
+        yield from _end(balancer, container, "replaced")
+        yield _start(scene, balancer, text, digest)
+        return
+    if can_hand_over(balancer, container) and (differs or binds_differ(seen, text)):
+        yield from hand_over_steps(hand_over(scene, balancer, container, (text, digest)), container, config)
         return
     if not container.running:
         yield from _revive(balancer, container)
-    seen = host.balancer
     if seen is None or seen.running_digest != digest or seen.text != text or _astray(scene, config, balancer):
         yield _configure(balancer, text, digest, "")
 
@@ -61,9 +78,9 @@ def _mute(host: ObservedHost, container: ObservedContainer, text: str) -> bool:
 def in_the_way(scene: Scene, balancer: DesiredBalancer) -> tuple[ObservedContainer, ...]:
     """Return the containers of ours that hold a missing balancer's ports under another name."""
     host = scene.observed.host(balancer.host)
-    if host is None or scene.balancer_container(balancer) is not None:
+    if host is None or scene.balancer_containers(balancer):
         return ()
-    wanted = {port.host_port for port in balancer.ports}
+    wanted = {port.host_port for port in balancer.ports} or {bind.port for bind in balancer.config.bind}
     return tuple(
         container
         for container in surplus(scene.desired, host)
@@ -76,14 +93,11 @@ def _astray(scene: Scene, config: BalancerConfig, balancer: DesiredBalancer) -> 
     return bool(host and host.balancer and any(rotation_differences(scene.desired, config, host.balancer)))
 
 
-def _replace(balancer: DesiredBalancer, container: ObservedContainer, start: StartBalancer) -> Iterator[Step]:
-    yield from _end(balancer, container, "replaced")
-    yield Step(f"{balancer.host}: start the balancer", (start,))
-
-
 def _end(balancer: DesiredBalancer, container: ObservedContainer, reason: str) -> Iterator[Step]:
-    node, timeout = _node(balancer), container.options.stop_timeout
-    interrupts = INTERRUPTS.format(host=balancer.host) if container.running else ""
+    node, timeout = balancer_node(balancer), container.options.stop_timeout
+    moves = container.options.network != balancer.options.network
+    why = MOVES[balancer.config.network] if moves else INTERRUPTS
+    interrupts = why.format(host=balancer.host) if container.running else ""
     stop = StopContainer(balancer.host, node, container.name, container.container_id, timeout, reason)
     gone = RemoveContainer(balancer.host, node, container.name, container.container_id, reason)
     if container.state in ALIVE:
@@ -93,7 +107,7 @@ def _end(balancer: DesiredBalancer, container: ObservedContainer, reason: str) -
 
 def _revive(balancer: DesiredBalancer, container: ObservedContainer) -> Iterator[Step]:
     action = ReviveContainer(
-        balancer.host, _node(balancer), container.name, container.container_id, f"it is {container.state}"
+        balancer.host, balancer_node(balancer), container.name, container.container_id, f"it is {container.state}"
     )
     yield Step(f"{balancer.host}: bring the balancer back", (action,))
 
@@ -110,19 +124,18 @@ def closing_steps(scene: Scene, current: BalancerConfig) -> Iterator[Step]:
         yield Step("give the balancer its final file", actions)
 
 
-def _start(scene: Scene, balancer: DesiredBalancer, text: str, digest: str) -> StartBalancer:
-    host = scene.observed.host(balancer.host)
-    absent = host.engine.unenforceable if host else ()
-    return StartBalancer(
+def _start(scene: Scene, balancer: DesiredBalancer, text: str, digest: str) -> Step:
+    action = StartBalancer(
         host=balancer.host,
-        node=_node(balancer),
+        node=balancer_node(balancer),
         name=balancer.name,
         image=balancer.image,
-        options=enforceable(balancer.options, absent),
+        options=scene.enforceable_there(balancer),
         ports=balancer.ports,
         text=text,
         digest=digest,
     )
+    return Step(f"{balancer.host}: start the balancer", (action,))
 
 
 def _configure(balancer: DesiredBalancer, text: str, digest: str, reason: str) -> Step:
@@ -131,8 +144,4 @@ def _configure(balancer: DesiredBalancer, text: str, digest: str, reason: str) -
 
 
 def _configure_action(balancer: DesiredBalancer, text: str, digest: str, reason: str) -> ConfigureBalancer:
-    return ConfigureBalancer(balancer.host, _node(balancer), text, digest, reason)
-
-
-def _node(balancer: DesiredBalancer) -> str:
-    return f"{balancer.host}/{BALANCER_NODE}"
+    return ConfigureBalancer(balancer.host, balancer_node(balancer), text, digest, reason)

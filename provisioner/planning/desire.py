@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from provisioner.model.balancer import Backend, BalancerConfig, Check, Server
 from provisioner.model.container import ContainerOptions, EngineHealthTest, Mount, PublishedPort, TmpfsMount
@@ -23,6 +23,7 @@ from provisioner.model.spec import (
     Service,
     Volume,
 )
+from provisioner.planning.balancer_options import balancer_options
 from provisioner.planning.hardening import LOG_OPTIONS, hardened
 
 RenderBalancer = Callable[[BalancerConfig], tuple[str, str]]
@@ -123,8 +124,8 @@ def _balancers(
             host=host,
             name=container_name(spec.name, LOAD_BALANCER, 1, "a"),
             image=images.target(LOAD_BALANCER, ""),
-            options=_balancer_options(spec.name),
-            ports=tuple(PublishedPort(bind.port, bind.port, bind.address or "") for bind in balancer.bind),
+            options=balancer_options(spec.name, balancer.network, balancer.resources),
+            ports=_published(balancer),
             config=config,
             text=text,
             digest=digest,
@@ -133,18 +134,33 @@ def _balancers(
     )
 
 
+def _published(balancer: LoadBalancer) -> tuple[PublishedPort, ...]:
+    """Return the ports that the engine publishes; on its host's network the balancer listens there itself."""
+    if balancer.network == "host":
+        return ()
+    return tuple(PublishedPort(bind.port, bind.port, bind.address or "") for bind in balancer.bind)
+
+
 def balancer_config(spec: FleetSpec, balancer: LoadBalancer, placement: Placement) -> BalancerConfig:
     """Return the balancer's configuration at rest: both slots of every node that has a port."""
     serving = [service for service in spec.services.values() if service.port is not None]
     backends = tuple(Backend(service.name, _servers(service, placement)) for service in serving)
     return BalancerConfig(
         fleet=spec.name,
-        bind=tuple(Bind(port) for port in sorted({bind.port for bind in balancer.bind})),
+        bind=_binds(balancer),
         algorithm=balancer.algorithm,
         routes=balancer.routes or tuple(Route(service.name) for service in serving[:1]),
         backends=backends,
         drain_timeout=spec.rollout.drain_timeout,
+        network=balancer.network,
     )
+
+
+def _binds(balancer: LoadBalancer) -> tuple[Bind, ...]:
+    """Return what the balancer listens on: behind a bridge on every address, whatever the engine publishes."""
+    if balancer.network == "bridge":
+        return tuple(Bind(port) for port in sorted({bind.port for bind in balancer.bind}))
+    return tuple(sorted(set(balancer.bind), key=lambda bind: (bind.port, bind.address or "")))
 
 
 def _servers(service: Service, placement: Placement) -> tuple[Server, ...]:
@@ -156,12 +172,3 @@ def _servers(service: Service, placement: Placement) -> tuple[Server, ...]:
         if placed.node.service == service.name
         for at in placed.slots
     )
-
-
-def _balancer_options(fleet: str) -> ContainerOptions:
-    volumes = (
-        Mount("volume", f"{fleet}_{LOAD_BALANCER}-etc", "/etc/haproxy"),
-        Mount("volume", f"{fleet}_{LOAD_BALANCER}-run", "/run/haproxy"),
-    )
-    options = ContainerOptions(mounts=volumes, log_options=LOG_OPTIONS, stop_timeout=10)
-    return replace(options, read_only=True, cap_drop=("ALL",), no_new_privileges=True)

@@ -11,6 +11,7 @@ from provisioner.model.drift import Drift, DriftClass
 from provisioner.model.observed import Observed, ObservedContainer, ObservedHost
 from provisioner.model.secret import is_secrets_volume
 from provisioner.model.spec import LOAD_BALANCER
+from provisioner.planning.balancer_slots import balancer_containers
 from provisioner.planning.effective import enforceable
 from provisioner.planning.fields import (
     ABSENT,
@@ -121,10 +122,13 @@ def balancer_differences(
     desired: Desired, balancer: DesiredBalancer, host: ObservedHost, absent: Collection[str]
 ) -> Iterator[Difference]:
     """Yield what differs at one balancer: its container, its file, what it runs, and the states of its servers."""
-    container = next((each for each in host.containers if each.name == balancer.name), None)
-    if container is None:
+    found = balancer_containers(desired.fleet, host.containers)
+    for other in found[1:]:
+        yield Difference("container", other.name, ABSENT, other.state)
+    if not found:
         yield Difference("container", "", PRESENT, ABSENT)
         return
+    container = found[0]
     yield from container_differences(balancer, container, absent)
     yield from _state(container)
     if host.balancer is None:

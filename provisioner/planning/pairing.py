@@ -9,7 +9,7 @@ from provisioner.model.container import ContainerOptions
 from provisioner.model.desired import Desired, DesiredBalancer, DesiredNode
 from provisioner.model.image import Known
 from provisioner.model.observed import ALIVE, Observed, ObservedContainer, ObservedHost
-from provisioner.model.placement import SLOTS, Slot, container_name
+from provisioner.model.placement import SLOTS, Slot, balancer_names, container_name
 from provisioner.planning.effective import effective, enforceable, fingerprint
 
 STOPPED = "no"
@@ -113,7 +113,8 @@ def has_image(host: ObservedHost, image_id: str) -> bool:
 
 def belongs(desired: Desired, container: ObservedContainer, host: str) -> bool:
     """Tell whether a container's name is that of a slot of a desired node or balancer on its host."""
-    names = {balancer.name for balancer in desired.balancers if balancer.host == host}
+    ours = any(balancer.host == host for balancer in desired.balancers)
+    names = set(balancer_names(desired.fleet) if ours else ())
     for node in (each.node for each in desired.nodes if each.node.host == host):
         names |= {container_name(desired.fleet, node.service, node.index, slot) for slot in SLOTS}
     return container.name in names

@@ -66,10 +66,17 @@ def _load_balancer(content: ReleaseContent) -> LoadBalancer | None:
     return LoadBalancer(
         hosts=hosts,
         source=FromTemplate(""),
-        bind=tuple(Bind(port.host_port, port.address or None) for port in balancer.ports),
+        bind=_binds(balancer),
         algorithm=balancer.config.algorithm,
         routes=balancer.config.routes,
+        network=balancer.config.network,
     )
+
+
+def _binds(balancer: DesiredBalancer) -> tuple[Bind, ...]:
+    if balancer.config.network == "host":
+        return balancer.config.bind
+    return tuple(Bind(port.host_port, port.address or None) for port in balancer.ports)
 
 
 def _policy(content: ReleaseContent) -> RolloutPolicy:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from provisioner.model.balancer import BalancerConfig
+from provisioner.model.container import ContainerOptions
 from provisioner.model.desired import Desired, DesiredBalancer
 from provisioner.model.keeping import WantedInputs
-from provisioner.model.observed import Observed, ObservedContainer, ObservedHost
+from provisioner.model.observed import Observed, ObservedContainer
 from provisioner.model.release import Release
 from provisioner.model.spec import RolloutPolicy
+from provisioner.planning.balancer_slots import balancer_containers
 from provisioner.planning.desire import RenderBalancer
+from provisioner.planning.effective import enforceable
 from provisioner.planning.pairing import unenforceable
 
 
@@ -50,13 +53,15 @@ class Scene:
         """Return what the last release wanted."""
         return self.last.content.desired if self.last else None
 
-    def balancer_container(self, balancer: DesiredBalancer) -> tuple[ObservedHost, ObservedContainer] | None:
-        """Return the container of a balancer and its host, None where there is none."""
+    def balancer_containers(self, balancer: DesiredBalancer) -> tuple[ObservedContainer, ...]:
+        """Return the containers of a balancer, the one that is the balancer first; empty where there is none."""
         host = self.observed.host(balancer.host)
-        if host is None:
-            return None
-        found = next((each for each in host.containers if each.name == balancer.name), None)
-        return (host, found) if found else None
+        return balancer_containers(self.desired.fleet, host.containers) if host else ()
+
+    def enforceable_there(self, balancer: DesiredBalancer) -> ContainerOptions:
+        """Return the options of a balancer without the limits that its host's engine cannot enforce."""
+        host = self.observed.host(balancer.host)
+        return enforceable(balancer.options, host.engine.unenforceable if host else ())
 
 
 def applied_config(scene: Scene) -> BalancerConfig | None:

@@ -10,6 +10,7 @@ from provisioner.model.observed import Observed, ObservedContainer, ObservedHost
 from provisioner.model.placement import Slot, server_name
 from provisioner.model.release import Release
 from provisioner.model.status import BalancerStatus, FleetStatus, HostStatus, NodeState, NodeStatus
+from provisioner.planning.balancer_slots import balancer_containers
 from provisioner.planning.diff import BALANCER_NODE
 from provisioner.planning.fields import ports_text
 from provisioner.planning.pairing import NodeView, desired_fingerprint, observed_fingerprint, unenforceable, view
@@ -119,20 +120,22 @@ def _word(server: ServerState | None) -> str:
 def _balancers(desired: Desired, observed: Observed) -> Iterator[BalancerStatus]:
     for balancer in desired.balancers:
         host = observed.host(balancer.host)
-        container = _container(balancer, host)
+        containers = balancer_containers(desired.fleet, host.containers) if host else ()
+        container = containers[0] if containers else None
         yield BalancerStatus(
             host=balancer.host,
             node=f"{balancer.host}/{BALANCER_NODE}",
             state=_balancer_state(host, container),
             image_id=container.image_id if container else "",
             config=host.balancer.running_digest if host and host.balancer else "",
-            ports=tuple(ports_text((port,)) for port in balancer.ports),
+            ports=_ports(balancer),
         )
 
 
-def _container(balancer: DesiredBalancer, host: ObservedHost | None) -> ObservedContainer | None:
-    containers = host.containers if host else ()
-    return next((each for each in containers if each.name == balancer.name), None)
+def _ports(balancer: DesiredBalancer) -> tuple[str, ...]:
+    if balancer.config.network == "host":
+        return tuple(f"{bind.address or '*'}:{bind.port}/tcp" for bind in balancer.config.bind)
+    return tuple(ports_text((port,)) for port in balancer.ports)
 
 
 def _balancer_state(host: ObservedHost | None, container: ObservedContainer | None) -> NodeState:

@@ -27,9 +27,9 @@ class Serving:
 def transitional(old: BalancerConfig | None, new: BalancerConfig, serving: Serving) -> BalancerConfig:
     """Return the file that serves both what runs and what will run, with no more servers than that takes.
 
-    Routes, binds and algorithm stay as they are until the end, so that a new service gets no request before
-    its nodes are there. A slot that serves keeps its old entry; one that is free gets its new one; only where a
-    container stays under another check are there two.
+    Routes and algorithm stay as they are until the end, so that a new service gets no request before its nodes are
+    there; binds are those of the container that will run the file. A slot that serves keeps its old entry; one that
+    is free gets its new one; only where a container stays under another check are there two.
     """
     if old is None:
         return new
@@ -37,7 +37,8 @@ def transitional(old: BalancerConfig | None, new: BalancerConfig, serving: Servi
     backends = tuple(
         Backend(service, _union(_servers(old, service), _servers(new, service), serving)) for service in services
     )
-    return replace(old, backends=backends, drain_timeout=max(old.drain_timeout, new.drain_timeout))
+    longest = max(old.drain_timeout, new.drain_timeout)
+    return replace(old, bind=new.bind, network=new.network, backends=backends, drain_timeout=longest)
 
 
 def _servers(config: BalancerConfig, service: str) -> tuple[Server, ...]:

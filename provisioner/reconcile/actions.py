@@ -14,6 +14,7 @@ from provisioner.model.plan import (
     DrainSlot,
     EnterRotation,
     FetchImage,
+    HandOverBalancer,
     HoldSlot,
     RecordInputs,
     RecordRelease,
@@ -29,7 +30,7 @@ from provisioner.model.plan import (
     StopContainer,
     WatchSlot,
 )
-from provisioner.reconcile import commands, delivery, nodes, rotation
+from provisioner.reconcile import commands, delivery, handover, nodes, rotation
 from provisioner.reconcile.run import Run
 
 
@@ -85,6 +86,7 @@ ContainerAction = (
     | StopContainer
     | RemoveContainer
     | RemoveVolume
+    | HandOverBalancer
 )
 
 
@@ -106,5 +108,7 @@ def _handle_container(action: ContainerAction, run: Run) -> str:
             return nodes.remove_container(action, run)
         case RemoveVolume():
             return nodes.remove_volume(action, run)
+        case HandOverBalancer():
+            return handover.hand_over_balancer(action, run)
         case _:
             assert_never(action)

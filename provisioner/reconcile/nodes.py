@@ -37,12 +37,13 @@ def start_node(action: StartNode, run: Run) -> str:
         ports=action.ports,
         labels=run.labels(action.node, action.service, action.slot),
     )
-    container_id = _create(run, action.host, with_secrets(request, action, run) if action.secrets else request)
+    container_id = create(run, action.host, with_secrets(request, action, run) if action.secrets else request)
     run.hands(action.host).containers.start(container_id)
     return f"slot {action.slot}"
 
 
-def _create(run: Run, host: str, request: ContainerRequest) -> str:
+def create(run: Run, host: str, request: ContainerRequest) -> str:
+    """Create a container that this run may take back. Raise PlanStale where another one has its name by now."""
     try:
         container_id = run.hands(host).containers.create(request)
     except EngineRefused as error:
@@ -67,7 +68,7 @@ def start_balancer(action: StartBalancer, run: Run) -> str:
         labels=run.labels(action.node, LOAD_BALANCER, "a"),
     )
     hands = run.hands(action.host)
-    container_id = _create(run, action.host, request)
+    container_id = create(run, action.host, request)
     hands.shell.put(container_id, "/etc/haproxy", (FileContent("haproxy.cfg", action.text.encode()),))
     hands.containers.start(container_id)
     _await_file(action, run, container_id)

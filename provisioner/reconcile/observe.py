@@ -9,9 +9,8 @@ from dataclasses import replace
 from provisioner.errors import EngineRefused, HostError
 from provisioner.model.inventory import Host
 from provisioner.model.observed import HostRoute, Observed, ObservedHost, ObservedRelease, Unreachable
-from provisioner.model.placement import container_name
 from provisioner.model.release import KeptRelease, Release
-from provisioner.model.spec import LOAD_BALANCER
+from provisioner.planning.balancer_slots import balancer_containers
 from provisioner.planning.naming import stable
 from provisioner.reconcile.releases import CONTENT, read_kept
 from provisioner.reconcile.world import Lookout
@@ -32,8 +31,7 @@ def _observe_one(lookout: Lookout, fleet: str, host: Host) -> ObservedHost | Unr
     try:
         reader = lookout.readers.reader(host)
         seen = reader.observe(fleet)
-        name = container_name(fleet, LOAD_BALANCER, 1, "a")
-        balancer = next((each for each in seen.containers if each.name == name), None)
+        balancer = next(iter(balancer_containers(fleet, seen.containers)), None)
         return replace(seen, balancer=lookout.balancers.observe(reader, balancer)) if balancer else seen
     except HostError as error:
         return Unreachable(host.name, error.reason, error.hint)

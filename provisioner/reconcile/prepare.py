@@ -13,7 +13,7 @@ from provisioner.model.keeping import WantedInputs
 from provisioner.model.observed import HostRoute, Observed, Unreachable
 from provisioner.model.plan import Plan
 from provisioner.model.release import Release, ReleaseContent
-from provisioner.planning.addresses import refuse_foreign_addresses
+from provisioner.planning.addresses import refuse_foreign_addresses, refuse_impossible_binds
 from provisioner.planning.content import release_content
 from provisioner.planning.diff import diff
 from provisioner.planning.keeping import lost, release_images, wanted_inputs
@@ -131,6 +131,7 @@ def plan_again(
     """Return the plan for image ids that are known by now; `made` is what was built for it, by tag."""
     desired = informed(intent.desire(ids), intent.vault, seen.last.content.desired if seen.last else None)
     refuse_foreign_addresses(desired, seen.observed, seen.hosts)
+    refuse_impossible_binds(desired, seen.observed)
     release = _release(intent, desired, seen, made or {})
     scene = Scene(desired, seen.observed, intent.policy, intent.render, seen.last, intent.scope, builder_host)
     scene = replace(scene, before_last=seen.before_last, inputs=_inputs(intent, release), cached=seen.cached)

@@ -23,11 +23,10 @@ from provisioner.model.event import ActionProgress
 from provisioner.model.image import BuildInputs, ImageTarget, Known, Made
 from provisioner.model.inventory import Host
 from provisioner.model.keeping import KeptInputs
-from provisioner.model.observed import ObservedContainer
-from provisioner.model.placement import container_name
+from provisioner.model.placement import balancer_names
 from provisioner.model.plan import Action
 from provisioner.model.release import Release
-from provisioner.model.spec import LOAD_BALANCER
+from provisioner.planning.balancer_slots import balancer_containers
 from provisioner.ports import Balancer, HostHands, Progress
 from provisioner.reconcile.guard import Guard
 from provisioner.reconcile.vault import Vault
@@ -102,18 +101,15 @@ class Run:
     def balancer(self, host: str) -> Iterator[Balancer]:
         """Lend the running balancer of a host."""
         shell = self.guard.shell(self.world.hosts.hands(self.hosts[host]).shell, host)
-        container = self.container(host, container_name(self.fleet, LOAD_BALANCER, 1, "a"))
+        reader = self.hands(host).reader
+        found = (reader.container(name) for name in balancer_names(self.fleet))
+        container = next(iter(balancer_containers(self.fleet, (each for each in found if each))), None)
+        if container is None:
+            raise EngineRefused(host, "its balancer is not there any more", status=404)
         if not container.running:
             raise BalancerRefused(host, f"its balancer is {container.state}", hint="run apply again to bring it back")
         with self.world.balancers.on(host, shell, container.container_id) as balancer:
             yield self.guard.balancer(balancer, host)
-
-    def container(self, host: str, name: str) -> ObservedContainer:
-        """Return a container that has to be there."""
-        found = self.hands(host).reader.container(name)
-        if found is None:
-            raise EngineRefused(host, f"container {name} is not there any more", status=404)
-        return found
 
 
 def known_id(image: ImageTarget) -> str:

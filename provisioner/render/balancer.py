@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from provisioner.errors import Diagnostic, InvalidInput
 from provisioner.model.balancer import Backend, BalancerConfig, Check, Server
-from provisioner.model.spec import Route
+from provisioner.model.spec import Bind, Route
 from provisioner.render.quoting import Form
 from provisioner.render.templates import Load, TemplateSource, render
 
@@ -112,6 +112,8 @@ def _variables(config: BalancerConfig) -> dict[str, object]:
     return {
         "fleet": config.fleet,
         "ports": tuple(sorted({bind.port for bind in config.bind})),
+        "network": config.network,
+        "binds": tuple(dict.fromkeys(_bind(bind, config.network) for bind in config.bind)),
         "algorithm": config.algorithm,
         "hard_stop": _time(max(config.drain_timeout, 1.0)),
         "routes": routes,
@@ -122,6 +124,12 @@ def _variables(config: BalancerConfig) -> dict[str, object]:
             for lines in _backends(backend, hosts.get(backend.service, "localhost"))
         ),
     }
+
+
+def _bind(bind: Bind, network: str) -> str:
+    """Return what HAProxy listens on; behind a bridge it is the engine that knows of addresses."""
+    address = (bind.address or "") if network == "host" else ""
+    return f"[{address}]:{bind.port}" if ":" in address else f"{address}:{bind.port}"
 
 
 def _is_default(route: Route) -> bool:

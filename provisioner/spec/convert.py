@@ -126,9 +126,11 @@ def _file(path: str, text: Strict, source: SourceText) -> ManagedFile:
 
 
 def _load_balancer(text: LoadBalancerText, services: dict[str, Service], source: SourceText) -> LoadBalancer:
-    given = _given(text, "hosts", "algorithm")
+    given = _given(text, "hosts", "algorithm", "network")
     if "bind" in text.model_fields_set:
         given["bind"] = tuple(Bind(**_given(bind)) for bind in text.bind)
+    if "resources" in text.model_fields_set:
+        given["resources"] = Resources(**_given(text.resources))
     build = _build(text.build, source) if "build" in text.model_fields_set else FromTemplate(_BALANCER_TEMPLATE)
     return LoadBalancer(source=build, routes=_routes(text, services), **given)
 

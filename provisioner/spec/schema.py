@@ -186,7 +186,7 @@ class RouteText(Strict):
 class LoadBalancerText(Strict):
     """The load balancer in front of the services."""
 
-    later: ClassVar[tuple[str, ...]] = ("image", "network", "maintenance")
+    later: ClassVar[tuple[str, ...]] = ("image", "maintenance")
 
     engine: kind.Engine = key("Kind of balancer, haproxy where absent.")
     hosts: kind.Line = required("Hosts it runs on, as an inventory pattern.")
@@ -194,6 +194,8 @@ class LoadBalancerText(Strict):
     algorithm: kind.Algorithm = key("How it chooses a node, roundrobin where absent.")
     routes: list[RouteText] = key("Requests and their services; all to the only one with a port where absent.")
     build: BuildText = key("How its image is built; the haproxy template where absent.")
+    network: kind.BalancerNetwork = key("bridge, or host, where changing it interrupts nobody; bridge where absent.")
+    resources: ResourcesText = key("Limits of its container, none where absent.")
 
 
 class RolloutText(Strict):

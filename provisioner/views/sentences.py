@@ -16,6 +16,7 @@ from provisioner.model.plan import (
     DrainSlot,
     EnterRotation,
     FetchImage,
+    HandOverBalancer,
     HoldSlot,
     RecordInputs,
     RecordRelease,
@@ -65,6 +66,8 @@ def sentence(action: Action) -> str:
             return f"watch {action.node} slot {action.slot} until it is {action.seconds:g} s in rotation"
         case ConfirmCapacity():
             return f"see that {action.floor} nodes of {action.backend} stay in rotation"
+        case HandOverBalancer():
+            return f"hand the balancer over from {action.predecessor} to {action.name}"
         case _:
             assert_never(action)
 

@@ -84,7 +84,8 @@ class HeldVolume:
 class Machine:
     """One host in memory. Everything that reads or changes it does so under `lock`.
 
-    `behaviours` says by image id how programs behave, `execute` and `converse` what runs inside containers.
+    `behaviours` says by image id how programs behave, `execute` and `converse` what runs inside containers;
+    `strangers` are address and port of what listens there and is no container.
     """
 
     def __init__(self, line: Line, clock: Clock, behaviours: Mapping[str, AppBehaviour]) -> None:
@@ -95,6 +96,7 @@ class Machine:
         self.containers: dict[str, HeldContainer] = {}
         self.former: list[tuple[ContainerRequest, list[Tenure]]] = []
         self.volumes: dict[str, HeldVolume] = {}
+        self.strangers: set[tuple[str, int]] = set()
         self.images = MemoryImages(line, self._image_in_use)
         self.execute: Callable[[str, tuple[str, ...]], Completed | None] = lambda _id, _argv: None
         self.converse: Callable[[str, tuple[str, ...]], Stream] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from provisioner.errors import EngineRefused
@@ -43,6 +43,7 @@ class MemoryReader:
                 engine=self.engine,
                 route=HostRoute(host.name, host.address, host.port or 22, host.user or "root"),
                 addresses=tuple(dict.fromkeys(("127.0.0.1", host.private_address or host.address))),
+                listeners=tuple(sorted(_listeners(machine), key=lambda each: (each[1], each[0]))),
                 containers=tuple(seen(machine, held) for held in machine.containers.values()),
                 images=machine.images.all(),
                 volumes=tuple(sorted(volume.name for volume in volumes)),
@@ -112,6 +113,13 @@ def releases(images: tuple[ImageFacts, ...], fleet: str) -> tuple[ObservedReleas
         if image.labels.get(KIND_LABEL) == "release" and image.labels.get(FLEET_LABEL) == fleet
     )
     return tuple(sorted(found, key=lambda release: release.number))
+
+
+def _listeners(machine: Machine) -> Iterator[tuple[str, int]]:
+    yield from machine.strangers
+    for held in machine.containers.values():
+        if held.occupies(machine.clock.monotonic()):
+            yield from ((port.address, port.host_port) for port in held.request.ports)
 
 
 def seen(machine: Machine, held: HeldContainer) -> ObservedContainer:
