@@ -81,6 +81,10 @@ class MemoryStage:
         """Lend the balancer until the end of the test."""
         return self.lent.enter_context(self.balancers.on("lb1", self, "lb"))
 
+    def own_digest(self) -> str:
+        """Return what the worker of this very container runs."""
+        return self.balancers.own_digest("lb1", self, "lb")
+
     def wait_until(self, fact: Callable[[], bool]) -> None:
         """Let time pass until a fact holds."""
         deadline = self.time + 10.0

@@ -199,6 +199,10 @@ class Stage:
         """Lend the balancer until the end of the test."""
         return self.lent.enter_context(HaproxyBalancers(RealClock()).on("lb1", self, "lb"))
 
+    def own_digest(self) -> str:
+        """Return what the worker of this very container runs."""
+        return HaproxyBalancers(RealClock()).own_digest("lb1", self, "lb")
+
     def wait_until(self, fact: Callable[[], bool]) -> None:
         """Wait until a fact holds."""
         wait_until(fact)

@@ -35,6 +35,14 @@ def test_observing_and_reporting_tell_the_same_at_rest(stage: AnyStage) -> None:
     assert (seen.text, seen.running_digest) == (text, digest)
 
 
+def test_a_container_is_asked_for_what_its_own_worker_runs(stage: AnyStage) -> None:
+    """Its own master tells the digest of the file, also after that was changed."""
+    assert stage.own_digest() == stage.observed().running_digest
+    text, digest = stage.text(stage.config(drain_timeout=7.0))
+    stage.balancer().configure(text, digest)
+    assert stage.own_digest() == digest
+
+
 def test_a_server_at_rest(stage: AnyStage) -> None:
     """Both slots are enabled, each judged by its own checks, at its address."""
     first, second = (server_of(stage.observed(), *slot) for slot in (A, B))

@@ -12,7 +12,7 @@ import pytest
 from provisioner.hosts.image_reading import chain_ids, is_containerd, is_ours, read_image, read_listed, read_releases
 from provisioner.hosts.inspection import read_container
 from provisioner.hosts.observe import read_log, read_unenforceable
-from provisioner.hosts.probe import read_addresses
+from provisioner.hosts.probe import read_addresses, read_listeners
 from provisioner.model.container import EngineHealthTest
 from provisioner.model.image import ImageDefaults
 
@@ -116,6 +116,21 @@ def test_a_hosts_own_addresses_are_read_from_the_kernels_tables(case: Path) -> N
     """Without loopback and link-local ones."""
     expected = tuple((case / "expected.txt").read_text().split())
     assert read_addresses((case / "answer.txt").read_text()) == expected
+
+
+def test_who_listens_is_read_from_the_kernels_tables() -> None:
+    """Sockets in the state 0A, on one address or on all of them, IPv4 and IPv6; connections do not count."""
+    assert read_listeners((CASES / "addresses" / "plain" / "answer.txt").read_text()) == ()
+    told = (
+        "trie\n\n--\nsix\n\n--\n"
+        "   0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100\n"
+        "   1: 0100007F:20D4 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100\n"
+        "   2: 0100007F:20D5 0100007F:1234 01 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100\n"
+        "  10: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 00000000:00000000 00:0\n"
+        "  11: 000000FD000000000000000002000000:01BC 00000000000000000000000000000000:0000 0A 00000000:00000000 00:0\n"
+    )
+    expected = (("", 80), ("", 443), ("fd00::2", 444), ("127.0.0.1", 8404))
+    assert read_listeners(told) == expected
 
 
 def test_a_log_line_cannot_move_the_cursor() -> None:

@@ -113,6 +113,7 @@ def test_the_rest_of_a_fleet_reads() -> None:
     assert balancer.bind == (Bind(80), Bind(8443, "10.0.0.1"))
     assert balancer.routes == (Route("web", "/shop", "shop.example.com"),)
     assert balancer.source == FromTemplate("/srv/fleets/lb/haproxy", args={"A": "B"})
+    assert (balancer.network, balancer.resources) == ("host", Resources(2.0, 2**30, 1000))
 
 
 def test_a_built_service_is_hardened_unless_told_otherwise() -> None:
