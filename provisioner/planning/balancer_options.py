@@ -13,7 +13,7 @@ _CONFIG = "/etc/haproxy/haproxy.cfg"
 _ADMIN_SOCKET = "/run/haproxy/admin.sock"
 _OWN = "/run/master"
 _MASTER = ("haproxy", "-W", "-db", "-S", f"{_OWN}/master.sock,mode,600")
-_CAPABILITIES = ("DAC_OVERRIDE", "NET_BIND_SERVICE", "SETGID", "SETUID")
+_CAPABILITIES = ("DAC_OVERRIDE", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
 
 
 def balancer_options(fleet: str, network: Literal["bridge", "host"], limits: Resources) -> ContainerOptions:

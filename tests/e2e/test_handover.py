@@ -104,7 +104,8 @@ def test_a_second_balancer_left_by_a_dead_controller_converges(shared: Fleet) ->
     other = name[:-1] + ("b" if name.endswith("a") else "a")
     copy = (
         f"docker run -d --name {other} --network host --user 0:0 --read-only --restart unless-stopped --cap-drop ALL "
-        "--cap-add DAC_OVERRIDE --cap-add NET_BIND_SERVICE --cap-add SETGID --cap-add SETUID "
+        "--cap-add DAC_OVERRIDE --cap-add KILL --cap-add NET_BIND_SERVICE --cap-add SETGID "
+        "--cap-add SETUID "
         f"--security-opt no-new-privileges:true --volumes-from {name} --label provisioner.fleet=hello "
         "--label provisioner.service=load-balancer --label provisioner.node=lb1/load-balancer-1 "
         "--tmpfs /run/master:mode=0700,nodev,noexec,nosuid,size=1m --entrypoint haproxy "
