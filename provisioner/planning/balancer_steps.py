@@ -58,7 +58,7 @@ def _opening(scene: Scene, balancer: DesiredBalancer, config: BalancerConfig) ->
         yield from _end(balancer, container, "replaced")
         yield _start(scene, balancer, text, digest)
         return
-    if can_hand_over(balancer, container) and (differs or binds_differ(seen, text)):
+    if can_hand_over(balancer, container) and (differs or binds_differ(seen, text, digest)):
         yield from hand_over_steps(hand_over(scene, balancer, container, (text, digest)), container, config)
         return
     if not container.running:

@@ -27,11 +27,13 @@ def can_hand_over(balancer: DesiredBalancer, container: ObservedContainer) -> bo
     return container.running and balancer.options.network == container.options.network == "host"
 
 
-def binds_differ(seen: ObservedBalancer | None, text: str) -> bool:
+def binds_differ(seen: ObservedBalancer | None, text: str, digest: str) -> bool:
     """Tell whether a file listens elsewhere than the worker that runs, or nobody knows where that listens.
 
     `haproxy -c` binds nothing, and a reload that cannot bind pauses the listeners that are there.
     """
+    if seen is not None and seen.running_digest == digest:
+        return False
     if seen is None or seen.text is None:
         return True
     claimed = SHOWN_DIGEST.search(seen.text)

@@ -119,7 +119,7 @@ def test_a_balancer_that_does_not_come_up_is_taken_away_again(fleet: Simulation)
     image = before[0].image_id
     fleet.hosts.behaviours[image] = AppBehaviour(exits_after=0.0, exit_code=1, log=("cannot bind socket",))
     finished = fleet.apply(spec(resources=Resources(memory=64_000_000)))
-    assert finished.exit_code == 1
+    assert finished.exit_code == 3
     assert "did not take over" in finished.message
     assert balancers(fleet) == before
     assert answering(fleet) == [A]
@@ -141,7 +141,7 @@ def test_a_second_balancer_that_does_not_serve_ends_no_first_one(fleet: Simulati
         fleet.apply(spec(bind=(Bind(81),)))
     fleet.hosts.effects.after = None
     fleet.hosts.clock.sleep(9.1)
-    assert fleet.apply(spec(bind=(Bind(81),))).exit_code == 1
+    assert fleet.apply(spec(bind=(Bind(81),))).outcome == "rolled_back"
     assert A in answering(fleet)
     fleet.hosts.behaviours[first.image_id] = AppBehaviour()
     assert fleet.apply(spec(bind=(Bind(81),))).outcome == "complete"
