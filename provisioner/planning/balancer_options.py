@@ -21,11 +21,13 @@ def balancer_options(fleet: str, network: Literal["bridge", "host"], limits: Res
 
     On its host's network HAProxy begins as root, to bind ports below 1024 there, and its workers serve without any
     right. Every start asks the admin socket, which both slots share, for the listening sockets of whoever serves;
-    where nobody does it binds its own. Its master's socket is no other container's (docs/adr/0010).
+    where nobody does it binds its own. Its master's socket is no other container's (docs/adr/0010). Sockets of one
+    user cannot be replaced by another, so those of each network lie in a volume of their own.
     """
+    sockets = "run" if network == "bridge" else "run-host"
     volumes = (
         Mount("volume", f"{fleet}_{LOAD_BALANCER}-etc", "/etc/haproxy"),
-        Mount("volume", f"{fleet}_{LOAD_BALANCER}-run", "/run/haproxy"),
+        Mount("volume", f"{fleet}_{LOAD_BALANCER}-{sockets}", "/run/haproxy"),
     )
     options = ContainerOptions(
         mounts=volumes,
