@@ -25,6 +25,7 @@
     ├── GivenUp                      an action was ended because the rollout it belongs to had failed elsewhere
     ├── RolloutStalled               no node succeeded within the rollout's progress deadline
     ├── ReleaseCommandFailed         a release command ended otherwise than well; carries its last lines
+    ├── LastNode                     nobody of a service would be left to serve
     ├── PlanStale                    the fleet moved on after the plan was made
     ├── LeaseHeld                    exit 5: another controller changes the fleet; says who, since when, until when
     ├── LeaseLost                    exit 5: this run has the lease no longer, and stopped before its next effect
@@ -215,6 +216,10 @@ class ReleaseCommandFailed(ProvisionerError):
     def __init__(self, message: str, *, log: tuple[str, ...] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.log = log
+
+
+class LastNode(ProvisionerError):
+    """Draining a node would leave nobody of its service to serve."""
 
 
 class PlanStale(ProvisionerError):

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from provisioner.model.balancer import FULL_SHARE, AdminState
+from provisioner.model.balancer import FULL_SHARE, AdminState, Drained
 from provisioner.model.container import ContainerRequest
 from provisioner.model.event import Event
 from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
@@ -277,8 +277,11 @@ class Balancer(Protocol):
     def report(self) -> ObservedBalancer:
         """Return the digest of the file its running worker parsed, and every server as that worker sees it."""
 
-    def configure(self, text: str, digest: str) -> None:
-        """Give it another file without losing a request: beside, check, rename, reload, proof."""
+    def configure(self, text: str, digest: str, drained: tuple[Drained, ...] | None = None) -> None:
+        """Give it another file without losing a request: beside, check, rename, reload, proof.
+
+        `drained` takes the place of the record of drained nodes, before the file that goes with it; None leaves it.
+        """
 
     def set_state(self, backend: str, servers: tuple[str, ...], state: AdminState, share: int = FULL_SHARE) -> None:
         """Set the administrative state of servers, and their share of requests in per cent of a peer's."""

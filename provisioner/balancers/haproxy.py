@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
+from provisioner.balancers.drained import RECORD, decode_drained, encode_drained
 from provisioner.balancers.reload import CONFIG, FileChange, own_digest, running_digest
 from provisioner.balancers.session import AdminSession
 from provisioner.balancers.stats import servers_from_csv, tracked_servers, with_admin_states
 from provisioner.errors import BalancerRefused, EngineRefused
-from provisioner.model.balancer import FULL_SHARE, AdminState, ServerState
+from provisioner.model.balancer import FULL_SHARE, AdminState, Drained, ServerState
 from provisioner.model.observed import ObservedBalancer, ObservedContainer
 from provisioner.ports import Clock, ContainerShell, HostReader
 
@@ -32,14 +34,16 @@ class HaproxyBalancers:
         """
         file = reader.file(container.container_id, CONFIG)
         text = None if file is None else file.decode(errors="replace")
+        drained = decode_drained(container.hostname, reader.file(container.container_id, RECORD))
+        mute = ObservedBalancer(container.container_id, text, "", (), drained)
         if not container.running:
-            return ObservedBalancer(container.container_id, text, "")
+            return mute
         try:
             digest = reader.page(container.container_id, PAGE_PORT, DIGEST).decode(errors="replace").strip()
             statistics = reader.page(container.container_id, PAGE_PORT, STATISTICS).decode(errors="replace")
         except EngineRefused:  # nobody listens there: no worker of ours runs, which is what the empty digest says
-            return ObservedBalancer(container.container_id, text, "")
-        return ObservedBalancer(container.container_id, text, digest, servers_from_csv(statistics))
+            return mute
+        return replace(mute, running_digest=digest, servers=servers_from_csv(statistics))
 
     @contextmanager
     def on(self, host: str, shell: ContainerShell, container_id: str) -> Iterator[HaproxyBalancer]:
@@ -69,14 +73,22 @@ class HaproxyBalancer:
         """Return the digest of the file its running worker parsed, and every server as that worker sees it."""
         try:
             file = self._shell.get(self._container, CONFIG)
+            record = self._shell.get(self._container, RECORD)
         except EngineRefused as error:
             raise BalancerRefused(self._host, f"its file cannot be read: {error.reason}") from error
         text = None if file is None else file.decode(errors="replace")
-        return ObservedBalancer(self._container, text, running_digest(self._session), self._servers())
+        drained = decode_drained(self._host, record)
+        return ObservedBalancer(self._container, text, running_digest(self._session), self._servers(), drained)
 
-    def configure(self, text: str, digest: str) -> None:
-        """Give it another file without losing a request, and wait until only workers of that file serve."""
-        FileChange(self._host, self._shell, self._container, self._clock, self._session).carry_out(text, digest)
+    def configure(self, text: str, digest: str, drained: tuple[Drained, ...] | None = None) -> None:
+        """Give it another file without losing a request, and wait until only workers of that file serve.
+
+        `drained` takes the place of the record of drained nodes, before the file that goes with it; None leaves it.
+        """
+        change = FileChange(self._host, self._shell, self._container, self._clock, self._session)
+        if drained is not None:
+            change.replace(RECORD, encode_drained(drained))
+        change.carry_out(text, digest)
 
     def set_state(self, backend: str, servers: tuple[str, ...], state: AdminState, share: int = FULL_SHARE) -> None:
         """Set the administrative state of servers and their share of requests, and see the state set.

@@ -8,10 +8,11 @@ from dataclasses import replace
 from threading import RLock
 from typing import Protocol
 
+from provisioner.balancers.drained import RECORD, decode_drained, encode_drained
 from provisioner.balancers.memory_file import parse
 from provisioner.balancers.memory_worker import RunningServer, Worker
 from provisioner.errors import BalancerRefused
-from provisioner.model.balancer import FULL_SHARE, AdminState, ServerState
+from provisioner.model.balancer import FULL_SHARE, AdminState, Drained, ServerState
 from provisioner.model.observed import ObservedBalancer, ObservedContainer
 from provisioner.ports import Clock, ContainerShell, FileContent, HostReader
 
@@ -44,6 +45,7 @@ class MemoryBalancers:
         self.clock = clock
         self.world = world
         self.path = path
+        self.record = f"{path.rpartition('/')[0]}/{RECORD.rpartition('/')[2]}"
         self.rate = 0.0
         self._workers: dict[str, tuple[str, Worker | None]] = {}
         self._lock = RLock()
@@ -54,7 +56,8 @@ class MemoryBalancers:
         As the statistics page does, this gives a server that is drained and down as ready and down.
         """
         seen = self.report(container.container_id, reader.file(container.container_id, self.path))
-        return replace(seen, servers=tuple(_on_the_page(server) for server in seen.servers))
+        drained = decode_drained(container.hostname, reader.file(container.container_id, self.record))
+        return replace(seen, servers=tuple(_on_the_page(server) for server in seen.servers), drained=drained)
 
     @contextmanager
     def on(self, host: str, shell: ContainerShell, container_id: str) -> Iterator[MemoryBalancer]:
@@ -127,11 +130,18 @@ class MemoryBalancer:
 
     def report(self) -> ObservedBalancer:
         """Return the digest of the file its worker parsed, and every server as that worker sees it."""
-        return self._balancers.report(self._container, self._file())
+        drained = decode_drained(self._host, self._shell.get(self._container, self._balancers.record))
+        return replace(self._balancers.report(self._container, self._file()), drained=drained)
 
-    def configure(self, text: str, digest: str) -> None:
-        """Check a file, write it, and replace the worker: every state set at runtime is gone with the old one."""
+    def configure(self, text: str, digest: str, drained: tuple[Drained, ...] | None = None) -> None:
+        """Check a file, write it, and replace the worker: every state set at runtime is gone with the old one.
+
+        `drained` takes the place of the record of drained nodes first.
+        """
         self._worker()
+        if drained is not None:
+            folder, _, name = self._balancers.record.rpartition("/")
+            self._shell.put(self._container, folder, (FileContent(name, encode_drained(drained)),))
         try:
             file = parse(text)
         except ValueError as fault:

@@ -63,7 +63,7 @@ class FileChange:
         """Do it; where the new file does not come to run, put the old one back and raise BalancerRefused."""
         beside = f"{CONFIG}.{digest}"
         try:
-            self._shell.put(self._container, FOLDER, (_file(beside, text),))
+            self._shell.put(self._container, FOLDER, (_file(beside, text.encode()),))
             self._check(beside)
             kept = self._run("ln", "-f", "--", CONFIG, PREVIOUS).status == 0
             self._must("mv", "-f", "--", beside, CONFIG)
@@ -75,6 +75,15 @@ class FileChange:
         if not self._runs(digest):
             self._put_back(kept=kept)
         self._await_old_workers()
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Put another file in the place of one beside the configuration, at once and whole."""
+        beside = f"{path}.new"
+        try:
+            self._shell.put(self._container, FOLDER, (_file(beside, content),))
+        except EngineRefused as error:
+            raise BalancerRefused(self._host, f"{path} could not be written: {error.reason}") from error
+        self._must("mv", "-f", "--", beside, path)
 
     def _check(self, path: str) -> None:
         checked = self._run("haproxy", "-c", "-f", path)
@@ -129,8 +138,8 @@ class FileChange:
             raise BalancerRefused(self._host, f"`{argv[0]}` could not be run: {error.reason}") from error
 
 
-def _file(path: str, text: str) -> FileContent:
-    return FileContent(path.rpartition("/")[2], text.encode(), 0o440, OWNER, OWNER)
+def _file(path: str, content: bytes) -> FileContent:
+    return FileContent(path.rpartition("/")[2], content, 0o440, OWNER, OWNER)
 
 
 def _old_workers(shown: str) -> int:

@@ -15,6 +15,7 @@ from provisioner.cli import (
     build,
     destroy,
     doctor,
+    drain,
     drift,
     history,
     lab,
@@ -28,6 +29,7 @@ from provisioner.cli import (
     schema,
     status,
     trust,
+    undrain,
     validate,
 )
 from provisioner.cli.options import Common, Door, door, takes_common
@@ -75,6 +77,8 @@ PANELS = (
     (status.status, ("status",)),
     (drift.drift, ("drift",)),
     (history.history, ("history",)),
+    (drain.drain, ("drain",)),
+    (undrain.undrain, ("undrain",)),
     (prune.prune, ("prune",)),
     (doctor.doctor, ("doctor",)),
     (trust.trust, ("trust",)),

@@ -48,9 +48,22 @@ class Backend:
     servers: tuple[Server, ...]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Drained:
+    """A node that a person took out of rotation until he lets it in again: who, when (UTC, RFC 3339), and why."""
+
+    node: str
+    author: str
+    since: str
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class BalancerConfig:
-    """All that the balancer's file says. Times are seconds; `network` is `bridge`, or `host` for that of its host."""
+    """All that the balancer's file says. Times are seconds; `network` is `bridge`, or `host` for that of its host.
+
+    `drained` names nodes that get no requests because a person wants it so; a release never does.
+    """
 
     fleet: str
     bind: tuple[Bind, ...]
@@ -59,6 +72,7 @@ class BalancerConfig:
     backends: tuple[Backend, ...]
     drain_timeout: float = 30.0
     network: Literal["bridge", "host"] = later("bridge")
+    drained: tuple[str, ...] = later(())
 
 
 @dataclass(frozen=True, slots=True)

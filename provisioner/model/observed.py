@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from provisioner.model.balancer import ServerState
+from provisioner.model.balancer import Drained, ServerState
 from provisioner.model.container import (
     FLEET_LABEL,
     OUTCOME_LABEL,
@@ -101,7 +101,7 @@ class ObservedRelease:
 
 @dataclass(frozen=True, slots=True)
 class ObservedBalancer:
-    """The balancer of a host: its file, the digest its running worker shows, and its servers.
+    """The balancer of a host: its file, the digest its running worker shows, its servers, and who was drained by hand.
 
     `text` is None where the file could not be read, `running_digest` empty where no worker answers.
     """
@@ -110,6 +110,7 @@ class ObservedBalancer:
     text: str | None
     running_digest: str
     servers: tuple[ServerState, ...] = ()
+    drained: tuple[Drained, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from provisioner.model.balancer import FULL_SHARE, Check
+from provisioner.model.balancer import FULL_SHARE, Check, Drained
 from provisioner.model.container import ContainerOptions, PublishedPort
 from provisioner.model.image import ImageTarget
 from provisioner.model.placement import Slot
@@ -44,7 +44,10 @@ class ShipImage:
 
 @dataclass(frozen=True, slots=True)
 class StartBalancer:
-    """Create the balancer's container with its file in place, start it, and see the file run."""
+    """Create the balancer's container with its file in place, start it, and see the file run.
+
+    `drained` are the nodes that its file leaves out because a person wants it so.
+    """
 
     host: str
     node: str
@@ -55,6 +58,7 @@ class StartBalancer:
     text: str
     digest: str
     reason: str = ""
+    drained: tuple[Drained, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +78,17 @@ class ReviveContainer:
 
 @dataclass(frozen=True, slots=True)
 class ConfigureBalancer:
-    """Give the running balancer another file: written beside, checked, renamed, reloaded, proven by its digest."""
+    """Give the running balancer another file: written beside, checked, renamed, reloaded, proven by its digest.
+
+    `drained` takes the place of the record of nodes that a person drained; None leaves it.
+    """
 
     host: str
     node: str
     text: str
     digest: str
     reason: str = ""
+    drained: tuple[Drained, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +397,7 @@ class Plan:
 
     `release` is None while an image still has to be built, or a secret's value is known to nobody. `secrets` are those
     without a value here: a container that needs one of them cannot be created from here.
+    `drained` are nodes that a person took out of rotation: the plan leaves them out.
     """
 
     fleet: str
@@ -397,6 +406,7 @@ class Plan:
     release: str | None = None
     unreachable: tuple[str, ...] = field(default=())
     secrets: tuple[MissingSecret, ...] = ()
+    drained: tuple[Drained, ...] = ()
 
     @property
     def actions(self) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from provisioner.model.balancer import Drained
+
 NodeState = Literal["healthy", "starting", "unhealthy", "stopped", "missing", "unknown"]
 
 
@@ -49,7 +51,10 @@ class BalancerStatus:
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
-    """The whole fleet; `uniform` when every node of the release is there, equal, healthy and in rotation."""
+    """The whole fleet; `uniform` when every node of the release is there, equal, healthy and in rotation.
+
+    `drained` are nodes that a person took out of rotation, which makes no fleet less uniform.
+    """
 
     fleet: str
     release: str | None
@@ -57,3 +62,4 @@ class FleetStatus:
     hosts: tuple[HostStatus, ...]
     nodes: tuple[NodeStatus, ...]
     balancers: tuple[BalancerStatus, ...] = ()
+    drained: tuple[Drained, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from provisioner.model.balancer import BalancerConfig
 from provisioner.model.desired import DesiredBalancer
@@ -17,6 +18,7 @@ from provisioner.model.plan import (
     StopContainer,
 )
 from provisioner.planning.diff import container_differences, surplus
+from provisioner.planning.drained import drained_nodes
 from provisioner.planning.handover import (
     balancer_node,
     binds_differ,
@@ -63,8 +65,12 @@ def _opening(scene: Scene, balancer: DesiredBalancer, config: BalancerConfig) ->
         return
     if not container.running:
         yield from _revive(balancer, container)
-    if seen is None or seen.running_digest != digest or seen.text != text or _astray(scene, config, balancer):
-        yield _configure(balancer, text, digest, "")
+    drained = drained_nodes(scene.observed)
+    right = seen is not None and (seen.running_digest, seen.text, seen.drained) == (digest, text, drained)
+    if not right or _astray(scene, config, balancer):
+        action = _configure_action(balancer, text, digest, "")
+        action = action if seen is None or seen.drained == drained else replace(action, drained=drained)
+        yield Step(f"{balancer.host}: give the balancer its file", (action,))
 
 
 def _mute(host: ObservedHost, container: ObservedContainer, text: str) -> bool:
@@ -134,13 +140,9 @@ def _start(scene: Scene, balancer: DesiredBalancer, text: str, digest: str) -> S
         ports=balancer.ports,
         text=text,
         digest=digest,
+        drained=drained_nodes(scene.observed),
     )
     return Step(f"{balancer.host}: start the balancer", (action,))
-
-
-def _configure(balancer: DesiredBalancer, text: str, digest: str, reason: str) -> Step:
-    action = _configure_action(balancer, text, digest, reason)
-    return Step(f"{balancer.host}: give the balancer its file", (action,))
 
 
 def _configure_action(balancer: DesiredBalancer, text: str, digest: str, reason: str) -> ConfigureBalancer:

@@ -18,6 +18,7 @@ from provisioner.planning.balancer_steps import closing_steps, in_the_way, openi
 from provisioner.planning.commands import command_steps
 from provisioner.planning.departure import departure_steps
 from provisioner.planning.diff import diff, surplus
+from provisioner.planning.drained import drained_nodes
 from provisioner.planning.image_steps import image_steps
 from provisioner.planning.keeping import earlier_keepsakes, lost, missing_inputs
 from provisioner.planning.lane import floor, lane_steps
@@ -51,7 +52,8 @@ def plan(scene: Scene, release: str | None) -> Plan:
     losses = lost(scene.last, scene.before_last, scene.observed, scene.cached)
     kept = tuple(row for row in losses if _actionable(scene, row))
     lines = (*changes(tuple(sorted((*rows, *kept)))), *_unproven(scene, rows))
-    return Plan(scene.desired.fleet, ordered, lines, release if known else None, unreachable)
+    drained = drained_nodes(scene.observed)
+    return Plan(scene.desired.fleet, ordered, lines, release if known else None, unreachable, drained)
 
 
 def _actionable(scene: Scene, row: Drift) -> bool:

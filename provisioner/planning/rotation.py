@@ -26,19 +26,29 @@ def rotation_differences(desired: Desired, config: BalancerConfig, seen: Observe
             listed.add((backend.service, server.name))
             address = f"{_bracketed(server.address)}:{server.port}"
             state = states.get((backend.service, server.name))
-            yield from _server(f"{backend.service}/{server.name}", address, weight, state)
-    for key in sorted(set(states) - listed):
-        if key[0] in {backend.service for backend in config.backends}:
-            yield Difference("rotation", "/".join(key), ABSENT, PRESENT)
+            key = f"{backend.service}/{server.name}"
+            yield from _drained(key, state) if server.node in config.drained else _server(key, weight, state)
+            if state is not None and state.address and state.address != address:
+                yield Difference("rotation", f"{key} address", address, state.address)
+    for other in sorted(set(states) - listed):
+        if other[0] in {backend.service for backend in config.backends}:
+            yield Difference("rotation", "/".join(other), ABSENT, PRESENT)
 
 
 def file_weight(text: str) -> int:
-    """Return the weight that a balancer's file gives its servers, 1 where it gives none."""
-    found = _WEIGHT.search(text)
-    return int(found[1]) if found else 1
+    """Return the weight that a balancer's file gives its servers, 1 where it gives none; drained ones have 0."""
+    return max((int(weight) for weight in _WEIGHT.findall(text)), default=1) or 1
 
 
-def _server(key: str, address: str, weight: int, state: ServerState | None) -> Iterator[Difference]:
+def _drained(key: str, state: ServerState | None) -> Iterator[Difference]:
+    """Yield what differs at a server that is listed and checked, and weighs nothing."""
+    if state is None:
+        yield Difference("rotation", key, PRESENT, ABSENT)
+    elif state.admin == "maint" or (state.weight and state.health != "down"):
+        yield Difference("rotation", key, "drained", state.admin)
+
+
+def _server(key: str, weight: int, state: ServerState | None) -> Iterator[Difference]:
     if state is None:
         yield Difference("rotation", key, PRESENT, ABSENT)
         return
@@ -46,8 +56,6 @@ def _server(key: str, address: str, weight: int, state: ServerState | None) -> I
         yield Difference("rotation", key, "ready", state.admin)
     if state.admin == "ready" and state.weight != weight and state.health != "down":
         yield Difference("rotation", f"{key} weight", str(weight), str(state.weight))
-    if state.address and state.address != address:
-        yield Difference("rotation", f"{key} address", address, state.address)
 
 
 def _bracketed(address: str) -> str:

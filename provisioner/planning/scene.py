@@ -14,6 +14,7 @@ from provisioner.model.release import Release
 from provisioner.model.spec import RolloutPolicy
 from provisioner.planning.balancer_slots import balancer_containers
 from provisioner.planning.desire import RenderBalancer
+from provisioner.planning.drained import drained_nodes, with_drained
 from provisioner.planning.effective import enforceable
 from provisioner.planning.pairing import unenforceable
 
@@ -50,8 +51,10 @@ class Scene:
 
     @property
     def applied(self) -> Desired | None:
-        """Return what the last release wanted."""
-        return self.last.content.desired if self.last else None
+        """Return what the last release wanted, without the nodes that were drained since."""
+        if self.last is None:
+            return None
+        return with_drained(self.last.content.desired, drained_nodes(self.observed), self.render)
 
     def balancer_containers(self, balancer: DesiredBalancer) -> tuple[ObservedContainer, ...]:
         """Return the containers of a balancer, the one that is the balancer first; empty where there is none."""

@@ -12,8 +12,12 @@ from provisioner.model.release import Release
 from provisioner.model.status import BalancerStatus, FleetStatus, HostStatus, NodeState, NodeStatus
 from provisioner.planning.balancer_slots import balancer_containers
 from provisioner.planning.diff import BALANCER_NODE
+from provisioner.planning.drained import drained_nodes
 from provisioner.planning.fields import ports_text
 from provisioner.planning.pairing import NodeView, desired_fingerprint, observed_fingerprint, unenforceable, view
+
+DRAINED = "drained"
+"""What a balancer says of a node that a person took out of rotation."""
 
 
 def status(fleet: str, desired: Desired | None, observed: Observed, last: Release | None) -> FleetStatus:
@@ -27,6 +31,7 @@ def status(fleet: str, desired: Desired | None, observed: Observed, last: Releas
         hosts=tuple(_hosts(observed)),
         nodes=nodes,
         balancers=balancers,
+        drained=drained_nodes(observed),
     )
 
 
@@ -37,7 +42,7 @@ def _uniform(nodes: tuple[NodeStatus, ...], balancers: tuple[BalancerStatus, ...
     return (
         bool(nodes)
         and all(node.state == "healthy" and node.release == last.name for node in nodes)
-        and all(node.balancer in {"ready", ""} for node in nodes)
+        and all(node.balancer in {"ready", "", DRAINED} for node in nodes)
         and all(balancer.state == "healthy" for balancer in balancers)
         and all(len(fingerprints) == 1 for fingerprints in by_service.values())
     )
@@ -73,6 +78,7 @@ def _present(
         return _absent(seen.desired, "missing")
     container = current.container
     print_seen = observed_fingerprint(container, absent)
+    by_hand = str(node) in {each.node for each in drained_nodes(observed)}
     on_last = last is not None and print_seen == desired_fingerprint(seen.desired, container, absent)
     servers = tuple(_servers(desired, observed, seen.desired, current.slot))
     return NodeStatus(
@@ -84,7 +90,7 @@ def _present(
         release=last.name if last and on_last else container.release,
         image_id=container.image_id,
         fingerprint=print_seen,
-        balancer=_rotation(servers) if seen.desired.port is not None and desired.balancers else "",
+        balancer=_rotation(servers, by_hand) if seen.desired.port is not None and desired.balancers else "",
     )
 
 
@@ -106,9 +112,13 @@ def _state(container: ObservedContainer, servers: tuple[ServerState | None, ...]
     return "healthy"
 
 
-def _rotation(servers: tuple[ServerState | None, ...]) -> str:
-    words = [_word(server) for server in servers]
+def _rotation(servers: tuple[ServerState | None, ...], by_hand: bool) -> str:  # noqa: FBT001 - said of the node
+    words = [DRAINED if by_hand and _out(server) else _word(server) for server in servers]
     return next((word for word in words if word != "ready"), "ready" if words else "unknown")
+
+
+def _out(server: ServerState | None) -> bool:
+    return server is not None and server.admin != "maint" and not server.weight
 
 
 def _word(server: ServerState | None) -> str:

@@ -38,7 +38,8 @@ def transitional(old: BalancerConfig | None, new: BalancerConfig, serving: Servi
         Backend(service, _union(_servers(old, service), _servers(new, service), serving)) for service in services
     )
     longest = max(old.drain_timeout, new.drain_timeout)
-    return replace(old, bind=new.bind, network=new.network, backends=backends, drain_timeout=longest)
+    own = replace(old, bind=new.bind, network=new.network, drained=new.drained)
+    return replace(own, backends=backends, drain_timeout=longest)
 
 
 def _servers(config: BalancerConfig, service: str) -> tuple[Server, ...]:

@@ -69,10 +69,21 @@ def start_balancer(action: StartBalancer, run: Run) -> str:
     )
     hands = run.hands(action.host)
     container_id = create(run, action.host, request)
+    _refuse_forgetting(action, run, container_id)
     hands.shell.put(container_id, "/etc/haproxy", (FileContent("haproxy.cfg", action.text.encode()),))
     hands.containers.start(container_id)
     _await_file(action, run, container_id)
     return ""
+
+
+def _refuse_forgetting(action: StartBalancer, run: Run, container_id: str) -> None:
+    """Stop where the volume's record drains nodes that the file lets in: without a container nobody could read it."""
+    reader = run.hands(action.host).reader
+    container = reader.container(container_id)
+    known = run.world.balancers.observe(reader, container).drained if container else ()
+    if forgotten := [each.node for each in known if each not in action.drained]:
+        told = f"{', '.join(forgotten)} was drained by hand, which only the balancer's volume still knew"
+        raise PlanStale(f"{action.host}: {told}", hint="run the command again: it starts from what is known now")
 
 
 def _await_file(action: StartBalancer, run: Run, container_id: str) -> None:

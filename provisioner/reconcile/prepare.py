@@ -16,6 +16,7 @@ from provisioner.model.release import Release, ReleaseContent
 from provisioner.planning.addresses import refuse_foreign_addresses, refuse_impossible_binds
 from provisioner.planning.content import release_content
 from provisioner.planning.diff import diff
+from provisioner.planning.drained import drained_nodes, with_drained
 from provisioner.planning.keeping import lost, release_images, wanted_inputs
 from provisioner.planning.naming import next_number
 from provisioner.planning.rollout import plan
@@ -133,6 +134,7 @@ def plan_again(
     refuse_foreign_addresses(desired, seen.observed, seen.hosts)
     refuse_impossible_binds(desired, seen.observed)
     release = _release(intent, desired, seen, made or {})
+    desired = with_drained(desired, drained_nodes(seen.observed), intent.render)
     scene = Scene(desired, seen.observed, intent.policy, intent.render, seen.last, intent.scope, builder_host)
     scene = replace(scene, before_last=seen.before_last, inputs=_inputs(intent, release), cached=seen.cached)
     scene = replace(scene, commands=intent.commands)
@@ -223,7 +225,8 @@ def drift(lookout: Lookout, intent: Intent) -> DriftReport:
     """Return every difference between the wish and what is; needs nothing that could change a host."""
     prepared = prepare(lookout, intent, None)
     last, seen = prepared.last, within(prepared.observed, intent.scope)
-    rows = diff(prepared.desired, seen, last.content.desired if last else None)
+    drained = drained_nodes(prepared.observed)
+    rows = diff(prepared.desired, seen, with_drained(last.content.desired, drained, intent.render) if last else None)
     losses = (row for row in prepared.seen.losses if intent.scope is None or row.host in intent.scope)
     rows = tuple(sorted((*rows, *losses, *not_compared(prepared.desired, intent.vault, intent.scope))))
     nodes = [node for node in prepared.desired.nodes if intent.scope is None or node.node.host in intent.scope]

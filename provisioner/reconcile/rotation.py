@@ -29,7 +29,7 @@ CLOSE_LOOKS = 0.25
 def configure_balancer(action: ConfigureBalancer, run: Run) -> str:
     """Give the balancer another file."""
     with run.balancer(action.host) as balancer:
-        balancer.configure(action.text, action.digest)
+        balancer.configure(action.text, action.digest, action.drained)
     return action.digest[:12]
 
 

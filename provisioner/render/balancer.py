@@ -20,6 +20,9 @@ TEMPLATE = "haproxy/haproxy.cfg.j2"
 KEPT_TEMPLATE = "balancer"
 """The name by which a release knows the template of its balancer's file, wherever that lay."""
 
+WEIGHT = 100
+"""What every server weighs that gets requests, so that a share of it can be told in per cent."""
+
 _SLOWEST_RECHECK = 1.0
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 
@@ -47,11 +50,15 @@ class CheckLines:
 
 @dataclass(frozen=True, slots=True)
 class ServerLine:
-    """A server as the template writes it; `track` names the server whose check counts for it."""
+    """A server as the template writes it; `track` names the server whose check counts for it.
+
+    `weight` is 0 for one whose node a person has drained.
+    """
 
     name: str
     address: str
     track: str = ""
+    weight: int = WEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ def _variables(config: BalancerConfig) -> dict[str, object]:
         "backends": tuple(
             lines
             for backend in config.backends
-            for lines in _backends(backend, hosts.get(backend.service, "localhost"))
+            for lines in _backends(backend, hosts.get(backend.service, "localhost"), frozenset(config.drained))
         ),
     }
 
@@ -144,19 +151,19 @@ def _routes(routes: Iterable[Route]) -> Iterator[RouteLine]:
         yield RouteLine(f"route{number}", (route.host or "").lower(), route.path.rstrip("/"), route.to)
 
 
-def _backends(backend: Backend, host: str) -> Iterator[BackendLines]:
+def _backends(backend: Backend, host: str, drained: frozenset[str]) -> Iterator[BackendLines]:
     """Yield a backend, and where its servers are judged in several ways, one more for each way, which they track."""
     checks = sorted({server.check for server in backend.servers}, key=_order)
     if len(checks) <= 1:
         only = _check(checks[0]) if checks else None
-        yield BackendLines(backend.service, host, only, tuple(_server(server) for server in backend.servers))
+        yield BackendLines(backend.service, host, only, tuple(_server(server, drained) for server in backend.servers))
         return
     names = {check: f"check.{backend.service}.{number}" for number, check in enumerate(checks, 1)}
     tracked = {server.name: f"{names[server.check]}/{server.name}" for server in backend.servers}
-    servers = tuple(_server(server, tracked[server.name]) for server in backend.servers)
+    servers = tuple(_server(server, drained, tracked[server.name]) for server in backend.servers)
     yield BackendLines(backend.service, host, None, servers)
     for check, name in names.items():
-        judged = tuple(_server(server) for server in backend.servers if server.check == check)
+        judged = tuple(_server(server, drained) for server in backend.servers if server.check == check)
         yield BackendLines(name, host, _check(check), judged)
 
 
@@ -169,8 +176,9 @@ def _check(check: Check) -> CheckLines:
     return CheckLines(check.path or "", _time(check.interval), _time(check.timeout), check.retries, _time(fast))
 
 
-def _server(server: Server, track: str = "") -> ServerLine:
-    return ServerLine(server.name, f"{_address(server)}:{server.port}", track)
+def _server(server: Server, drained: frozenset[str], track: str = "") -> ServerLine:
+    weight = 0 if server.node in drained else WEIGHT
+    return ServerLine(server.name, f"{_address(server)}:{server.port}", track, weight)
 
 
 def _address(server: Server) -> str:

@@ -45,6 +45,7 @@ def status_object(status: FleetStatus) -> Json:
         "hosts": [_plain(host) for host in status.hosts],
         "nodes": [_plain(node) for node in status.nodes],
         "balancers": [_plain(balancer) for balancer in status.balancers],
+        "drained": [_plain(each) for each in status.drained],
     }
 
 
@@ -71,6 +72,7 @@ def plan_object(plan: Plan, unreachable: Sequence[Unreachable] = ()) -> Json:
         ],
         "changes": [_plain(change) for change in plan.changes],
         "missing_secrets": [_plain(each) for each in plan.secrets],
+        "drained": [_plain(each) for each in plan.drained],
         "unreachable": [
             {"host": name, "reason": why[name].reason if name in why else ""}
             for name in dict.fromkeys((*plan.unreachable, *why))

@@ -13,7 +13,7 @@ from provisioner.model.observed import Unreachable
 from provisioner.model.plan import Change, Plan, Step
 from provisioner.views.marks import Marks
 from provisioner.views.page import clean, hanging, indented
-from provisioner.views.sentences import place, sentence
+from provisioner.views.sentences import out_of_rotation, place, sentence
 from provisioner.views.words import names, plural, short
 
 SIGNS = {"add": "+", "change": "~", "remove": "-"}
@@ -36,6 +36,8 @@ def plan_page(
         yield from _changes(plan.changes, marks)
         yield from _steps(plan.steps, marks, every_step=every_step)
         yield from _interruptions(plan, marks)
+    for each in plan.drained:
+        yield hanging(Text(f"{marks.waiting} ", style="warn"), Text(clean(out_of_rotation(each)), style="warn"))
     yield from _unreachable(plan, marks, unreachable)
     yield from _missing(plan, marks)
     yield Text(summary(plan), style="strong")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from provisioner.model.balancer import FULL_SHARE
+from provisioner.model.balancer import FULL_SHARE, Drained
 from provisioner.model.image import ImageTarget, Known, ToBuild, ToFetch
 from provisioner.model.plan import (
     Action,
@@ -33,6 +33,13 @@ from provisioner.model.plan import (
     WatchSlot,
 )
 from provisioner.views.words import short
+
+
+def out_of_rotation(drained: Drained) -> str:
+    """Return who keeps a node out of rotation, since when, why, and how it ends."""
+    why = f" ({drained.reason})" if drained.reason else ""
+    who = f" by {drained.author}" if drained.author else ""
+    return f"{drained.node} is drained{who} since {drained.since}{why}, until `provisioner undrain {drained.node}`"
 
 
 def sentence(action: Action) -> str:

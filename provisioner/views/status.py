@@ -9,7 +9,8 @@ from rich.text import Text
 
 from provisioner.model.status import FleetStatus, HostStatus, NodeState, NodeStatus
 from provisioner.views.marks import Marks
-from provisioner.views.page import clean, indented
+from provisioner.views.page import clean, hanging, indented
+from provisioner.views.sentences import out_of_rotation
 from provisioner.views.tables import table
 from provisioner.views.words import names, plural, short
 
@@ -41,6 +42,8 @@ def status_page(status: FleetStatus, marks: Marks, width: int) -> Iterator[Rende
         ]
         yield from table(BALANCER_HEADERS, rows, width)
     yield ""
+    for each in status.drained:
+        yield hanging(Text(f"{marks.waiting} ", style="warn"), Text(clean(out_of_rotation(each)), style="warn"))
     yield from _hosts(status.hosts, marks)
 
 
@@ -102,7 +105,7 @@ def _rotation(word: str, marks: Marks) -> Text:
             return Text("")
         case "ready":
             return Text(f"{marks.good} ready", style="good")
-        case "drain" | "maint":
+        case "drain" | "maint" | "drained":
             return Text(f"{marks.waiting} {word}", style="warn")
         case _:
             return Text(f"{marks.bad} {word}", style="bad")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from provisioner.errors import BalancerRefused
-from provisioner.model.balancer import AdminState, Check
+from provisioner.model.balancer import AdminState, Check, Drained
 from tests.balancers.memory_stage import MemoryStage
 from tests.balancers.stage import A, B, Stage, server_of
 
@@ -108,6 +109,25 @@ def test_another_file_runs_and_every_state_is_the_file_s(stage: AnyStage) -> Non
     balancer.configure(text, digest)
     seen = balancer.report()
     assert (seen.text, seen.running_digest, server_of(seen, *A).admin) == (text, digest, "ready")
+
+
+def test_who_is_drained_is_kept_beside_the_file(stage: AnyStage) -> None:
+    """The record comes with a file, is told by both, and stays until another one comes; what weighs 0 gets nothing."""
+    both_serve(stage)
+    drained = (Drained("web1/web-1", "Ada", "2026-11-27T20:00:00Z", "noisy 'disk'\n"),)
+    out = replace(stage.config(), drained=("web1/web-1",))
+    balancer = stage.balancer()
+    balancer.configure(*stage.text(out), drained)
+    assert stage.observed().drained == balancer.report().drained == drained
+    stage.wait_until(lambda: server_of(stage.observed(), *A).health == "up")
+    assert (server_of(stage.observed(), *A).admin, server_of(stage.observed(), *A).weight) == ("ready", 0)
+    balancer.set_state("web", A, "ready")
+    assert server_of(balancer.report(), *A).weight == 0
+    balancer.configure(*stage.text(replace(out, drain_timeout=7.0)))
+    assert stage.observed().drained == drained
+    balancer.configure(*stage.text(stage.config()), ())
+    assert stage.observed().drained == ()
+    assert server_of(stage.observed(), *A).weight == 100
 
 
 def test_a_file_that_is_not_valid_changes_nothing(stage: AnyStage) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.model.balancer import Drained
 from provisioner.model.container import ContainerOptions
 from provisioner.model.image import Known, ToBuild
 from provisioner.model.plan import (
@@ -127,6 +128,9 @@ def changing_plan() -> Plan:
     steps.append(Step("lb1: stop the balancer", (action,), interrupts="clients of the balancer on lb1"))
     steps.append(Step("record the release", (action,)))
     return Plan("shop", tuple(steps), tuple(changes), "r13-0a1b2c3d4e5f", ("web12",))
+
+
+DRAINED = (Drained("web2/web-1", "Ada", "2026-11-27T20:00:00Z", "noisy disk"),)
 
 
 def status_sample(*, uniform: bool) -> FleetStatus:

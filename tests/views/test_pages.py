@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -25,6 +26,7 @@ from provisioner.model.status import FleetStatus
 from provisioner.views.settings import Settings
 from provisioner.views.view import View
 from tests.views.conftest import (
+    DRAINED,
     IMAGE,
     RELEASE,
     Paint,
@@ -91,6 +93,8 @@ def failing_run(view: View) -> None:
 PAGES: dict[str, Show] = {
     "plan-first": lambda view: view.plan(first_plan()),
     "plan-changes": lambda view: view.plan(changing_plan()),
+    "plan-drained": lambda view: view.plan(replace(first_plan(), drained=DRAINED)),
+    "status-drained": lambda view: view.status(replace(status_sample(uniform=True), drained=DRAINED)),
     "plan-nothing": lambda view: view.plan(Plan("shop", release=RELEASE)),
     "plan-nothing-seen": lambda view: view.plan(Plan("shop", release=RELEASE, unreachable=("web2",))),
     "plan-secrets": lambda view: view.plan(secret_plan()),
