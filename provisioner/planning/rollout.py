@@ -53,7 +53,7 @@ def plan(scene: Scene, release: str | None) -> Plan:
     kept = tuple(row for row in losses if _actionable(scene, row))
     lines = (*changes(tuple(sorted((*rows, *kept)))), *_unproven(scene, rows))
     drained = drained_nodes(scene.observed)
-    return Plan(scene.desired.fleet, ordered, lines, release if known else None, unreachable, drained)
+    return Plan(scene.desired.fleet, ordered, lines, release if known else None, unreachable, drained=drained)
 
 
 def _actionable(scene: Scene, row: Drift) -> bool:
