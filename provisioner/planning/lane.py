@@ -43,10 +43,11 @@ def lane_steps(rota: Rota, views: tuple[NodeView, ...], moves: tuple[Move, ...])
 
 def floor(rota: Rota, views: tuple[NodeView, ...], idle: tuple[Move, ...]) -> Floor:
     """Return what tells how many nodes of a service serve, or will when those that serve nothing are over."""
-    brought = {each.node for each in idle}
+    brought, drained = {each.node for each in idle}, rota.scene.drained
     up = [
         view.desired.node.service
         for view in views
+        if str(view.desired.node) not in drained
         if str(view.desired.node) in brought
         or any(in_rotation(rota.scene, view, each.slot) for each in (view.current, view.leftover) if each)
     ]

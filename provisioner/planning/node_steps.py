@@ -181,8 +181,15 @@ class Rota:
         for host, service in dict.fromkeys((host, service) for host, service, _, _ in listed):
             if floor(service) > 0:
                 mine = [(server, node) for at, of, server, node in listed if (at, of) == (host, service)]
+                mine += [pair for pair in self._drained(service) if pair not in mine]
                 servers, nodes = tuple(server for server, _ in mine), tuple(node for _, node in mine)
                 yield ConfirmCapacity(host, service, servers, nodes, floor(service))
+
+    def _drained(self, service: str) -> Iterator[tuple[str, str]]:
+        """Yield the servers, each with its node, that are enabled and get no requests because a person wants it so."""
+        for backend in self.config.backends if self.config else ():
+            if backend.service == service:
+                yield from ((each.name, each.node) for each in backend.servers if each.node in self.scene.drained)
 
     def newest(self, view: NodeView, slot: Slot) -> Server | None:
         """Return the server that stands for a slot as the new release has it."""

@@ -45,6 +45,11 @@ class Scene:
         """Return the limits that some engine of the fleet cannot enforce."""
         return unenforceable(self.observed)
 
+    @property
+    def drained(self) -> frozenset[str]:
+        """Return the names of the nodes that a person took out of rotation."""
+        return frozenset(each.node for each in drained_nodes(self.observed))
+
     def in_scope(self, host: str) -> bool:
         """Tell whether nodes of a host may change."""
         return self.scope is None or host in self.scope

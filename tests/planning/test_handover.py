@@ -47,11 +47,12 @@ def test_a_changed_bind_is_told_from_every_other_change() -> None:
     """Whatever a bind line says counts, nothing else does; where nobody knows what runs, it counts as changed."""
     seen = ObservedBalancer("lb", FILE, DIGEST)
     assert bind_lines(FILE) == ("10.0.0.1:443 ssl", ":80")
-    assert not binds_differ(seen, FILE.replace(DIGEST, "6" * 64) + "  option httplog\n")
-    assert binds_differ(seen, FILE.replace(":80", ":81"))
-    assert binds_differ(seen, FILE.replace("ssl", "ssl alpn h2"))
+    assert not binds_differ(seen, FILE.replace(DIGEST, "6" * 64) + "  option httplog\n", "6" * 64)
+    assert binds_differ(seen, FILE.replace(":80", ":81"), "6" * 64)
+    assert binds_differ(seen, FILE.replace("ssl", "ssl alpn h2"), "6" * 64)
     for unknown in (None, replace(seen, text=None), replace(seen, running_digest="7" * 64)):
-        assert binds_differ(unknown, FILE)
+        assert binds_differ(unknown, FILE, DIGEST if unknown is None else "6" * 64)
+    assert not binds_differ(replace(seen, text=None), FILE, DIGEST)
 
 
 def test_on_its_hosts_network_the_master_may_end_workers_of_another_user() -> None:

@@ -9,6 +9,7 @@ import pytest
 from provisioner.errors import HostUnreachable, LastNode, PlanStale, UsageError
 from provisioner.model.balancer import BalancerConfig
 from provisioner.model.event import Finished, PlanMade
+from provisioner.model.plan import ConfirmCapacity
 from provisioner.model.spec import Bind, FleetSpec
 from provisioner.reconcile import by_hand
 from tests.reconcile.test_handover import spec as on_the_hosts_network
@@ -82,6 +83,19 @@ def test_a_rollout_changes_a_drained_node_and_leaves_it_out(fleet: Simulation) -
         assert pool(fleet) == {"web1", "web3"}
         assert fleet.status(wish).uniform
         assert fleet.drift(wish) == []
+
+
+def test_a_drained_node_counts_for_no_capacity(fleet: Simulation) -> None:
+    """While another node changes, the third goes on serving beside its fresh container."""
+    fleet.apply(spec(A="1"))
+    drain(fleet)
+    fleet.hosts.effects.clear()
+    assert fleet.apply(spec(A="2")).outcome == "complete"
+    plan = next(event.plan for event in reversed(fleet.sink.events) if isinstance(event, PlanMade))
+    asked = [action for step in plan.steps for action in step.actions if isinstance(action, ConfirmCapacity)]
+    assert asked
+    assert {action.floor for action in asked} == {2}
+    assert all({"web2.1.a", "web2.1.b"} <= set(action.leaving) for action in asked)
 
 
 @pytest.mark.parametrize("how", ["restart", "replace", "removed"])
