@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from provisioner.model.balancer import FULL_SHARE, Check, Drained
+from provisioner.model.balancer_actions import ConfigureBalancer, HandOverBalancer, StartBalancer
 from provisioner.model.container import ContainerOptions, PublishedPort
 from provisioner.model.image import ImageTarget
 from provisioner.model.placement import Slot
@@ -43,25 +44,6 @@ class ShipImage:
 
 
 @dataclass(frozen=True, slots=True)
-class StartBalancer:
-    """Create the balancer's container with its file in place, start it, and see the file run.
-
-    `drained` are the nodes that its file leaves out because a person wants it so.
-    """
-
-    host: str
-    node: str
-    name: str
-    image: ImageTarget
-    options: ContainerOptions
-    ports: tuple[PublishedPort, ...]
-    text: str
-    digest: str
-    reason: str = ""
-    drained: tuple[Drained, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ReviveContainer:
     """Start or unpause a container that is as it should be, but does not run.
 
@@ -74,21 +56,6 @@ class ReviveContainer:
     container_id: str
     reason: str = ""
     restart: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigureBalancer:
-    """Give the running balancer another file: written beside, checked, renamed, reloaded, proven by its digest.
-
-    `drained` takes the place of the record of nodes that a person drained; None leaves it.
-    """
-
-    host: str
-    node: str
-    text: str
-    digest: str
-    reason: str = ""
-    drained: tuple[Drained, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,26 +269,6 @@ class ConfirmCapacity:
     leaving: tuple[str, ...]
     nodes: tuple[str, ...]
     floor: int
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class HandOverBalancer:
-    """Let a second container take over the listening sockets of the balancer, and see it serve them.
-
-    `predecessor` names the container that serves now and goes on serving. `container_id` is that of a second one that
-    is there already, because an earlier run was cut short: then it is only seen to serve.
-    """
-
-    host: str
-    node: str
-    name: str
-    image: ImageTarget
-    options: ContainerOptions
-    text: str
-    digest: str
-    predecessor: str
-    container_id: str = ""
     reason: str = ""
 
 

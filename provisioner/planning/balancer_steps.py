@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from provisioner.model.balancer import BalancerConfig
+from provisioner.model.balancer_actions import ConfigureBalancer, StartBalancer
 from provisioner.model.desired import DesiredBalancer
 from provisioner.model.observed import ALIVE, ObservedContainer, ObservedHost
 from provisioner.model.plan import (
     Action,
-    ConfigureBalancer,
     RemoveContainer,
     ReviveContainer,
-    StartBalancer,
     Step,
     StopContainer,
 )

@@ -7,10 +7,17 @@ from dataclasses import dataclass, replace
 
 from provisioner.errors import BalancerRefused, HostUnreachable, LastNode, PlanStale, UsageError
 from provisioner.model.balancer import Drained
+from provisioner.model.balancer_actions import ConfigureBalancer
 from provisioner.model.desired import Desired, DesiredBalancer, DesiredNode
 from provisioner.model.observed import Observed, ObservedBalancer
 from provisioner.model.placement import SLOTS, Node, server_name
-from provisioner.model.plan import Change, ConfigureBalancer, DrainSlot, Plan, RestSlot, Step
+from provisioner.model.plan import (
+    Change,
+    DrainSlot,
+    Plan,
+    RestSlot,
+    Step,
+)
 from provisioner.planning.desire import RenderBalancer
 from provisioner.planning.drained import drained_nodes, with_drained
 from provisioner.planning.handover import balancer_node

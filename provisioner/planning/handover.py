@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 
 from provisioner.model.balancer import BalancerConfig
+from provisioner.model.balancer_actions import HandOverBalancer
 from provisioner.model.desired import DesiredBalancer
 from provisioner.model.observed import ALIVE, ObservedBalancer, ObservedContainer
-from provisioner.model.plan import HandOverBalancer, RemoveContainer, Step, StopContainer
+from provisioner.model.plan import RemoveContainer, Step, StopContainer
 from provisioner.planning.balancer_slots import free_name
 from provisioner.planning.diff import BALANCER_NODE, SHOWN_DIGEST
 from provisioner.planning.scene import Scene

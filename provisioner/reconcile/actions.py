@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from provisioner.model.balancer_actions import ConfigureBalancer, HandOverBalancer, StartBalancer
 from provisioner.model.plan import (
     Action,
     AwaitHealthy,
     AwaitRunning,
     BuildImage,
-    ConfigureBalancer,
     ConfirmCapacity,
     DrainSlot,
     EnterRotation,
     FetchImage,
-    HandOverBalancer,
     HoldSlot,
     RecordInputs,
     RecordRelease,
@@ -25,7 +24,6 @@ from provisioner.model.plan import (
     ReviveContainer,
     RunReleaseCommand,
     ShipImage,
-    StartBalancer,
     StartNode,
     StopContainer,
     WatchSlot,

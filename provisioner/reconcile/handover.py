@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 from provisioner.errors import EngineRefused, HostError, NodeUnhealthy
+from provisioner.model.balancer_actions import HandOverBalancer
 from provisioner.model.container import ContainerRequest
 from provisioner.model.observed import ObservedContainer
-from provisioner.model.plan import HandOverBalancer
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.ports import FileContent
 from provisioner.reconcile.nodes import BALANCER_START, LOG_LINES, POLL, create

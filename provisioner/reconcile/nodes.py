@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from provisioner.errors import EngineRefused, NodeUnhealthy, PlanStale
 from provisioner.model.balancer import ServerState
+from provisioner.model.balancer_actions import StartBalancer
 from provisioner.model.container import ContainerRequest
 from provisioner.model.observed import ObservedContainer
 from provisioner.model.plan import (
@@ -12,7 +13,6 @@ from provisioner.model.plan import (
     RemoveContainer,
     RemoveVolume,
     ReviveContainer,
-    StartBalancer,
     StartNode,
     StopContainer,
 )

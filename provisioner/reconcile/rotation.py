@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 from provisioner.errors import BalancerRefused, CapacityLow, GivenUp, NodeUnhealthy
+from provisioner.model.balancer_actions import ConfigureBalancer
 from provisioner.model.placement import server_place
 from provisioner.model.plan import (
-    ConfigureBalancer,
     ConfirmCapacity,
     DrainSlot,
     EnterRotation,

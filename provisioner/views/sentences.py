@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import assert_never
 
 from provisioner.model.balancer import FULL_SHARE, Drained
+from provisioner.model.balancer_actions import ConfigureBalancer, HandOverBalancer, StartBalancer
 from provisioner.model.image import ImageTarget, Known, ToBuild, ToFetch
 from provisioner.model.plan import (
     Action,
     AwaitHealthy,
     AwaitRunning,
     BuildImage,
-    ConfigureBalancer,
     ConfirmCapacity,
     DrainSlot,
     EnterRotation,
     FetchImage,
-    HandOverBalancer,
     HoldSlot,
     RecordInputs,
     RecordRelease,
@@ -27,7 +26,6 @@ from provisioner.model.plan import (
     ReviveContainer,
     RunReleaseCommand,
     ShipImage,
-    StartBalancer,
     StartNode,
     StopContainer,
     WatchSlot,

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from provisioner.errors import ProvisionerError
+from provisioner.model.balancer_actions import ConfigureBalancer, StartBalancer
 from provisioner.model.desired import Desired
 from provisioner.model.observed import Observed
 from provisioner.model.plan import (
     Action,
     BuildImage,
-    ConfigureBalancer,
     DrainSlot,
     EnterRotation,
     Plan,
@@ -20,7 +20,6 @@ from provisioner.model.plan import (
     RemoveContainer,
     ReviveContainer,
     ShipImage,
-    StartBalancer,
     StartNode,
     StopContainer,
 )

@@ -8,9 +8,9 @@ import pytest
 
 from provisioner.errors import AddressUnknown, InterruptionRefused, PortTaken
 from provisioner.hosts.memory import AppBehaviour
+from provisioner.model.balancer_actions import HandOverBalancer
 from provisioner.model.event import PlanMade
 from provisioner.model.observed import ObservedContainer
-from provisioner.model.plan import HandOverBalancer
 from provisioner.model.spec import Bind, FleetSpec, FromTemplate, LoadBalancer, Resources
 from provisioner.reconcile.apply import Consent
 from tests import fleets
