@@ -13,8 +13,10 @@ from provisioner.model.plan import Plan
 from provisioner.model.release import Release
 from provisioner.planning.by_hand import Hand, drain_plan, still_serving, undrain_plan
 from provisioner.planning.drained import drained_nodes
+from provisioner.planning.lease import lease_hosts
 from provisioner.reconcile.apply import FAILED
-from provisioner.reconcile.carry_out import carry_out
+from provisioner.reconcile.carry_out import Progressed, carry_out
+from provisioner.reconcile.guard import guarded
 from provisioner.reconcile.prepare import Seen, look
 from provisioner.reconcile.run import Run
 from provisioner.reconcile.world import Intent, World
@@ -47,7 +49,7 @@ def undrain(world: World, intent: Intent, node: str) -> Finished:
 
 
 def _carried(world: World, intent: Intent, plan_for: Callable[[Hand], Plan]) -> Finished:
-    """Look, plan and carry out; nothing is carried out where there is nothing to do."""
+    """Look, plan and carry out under the lease; nothing is carried out where there is nothing to do."""
     began = world.clock.monotonic()
     seen = look(world.lookout, intent)
     last = _last(seen)
@@ -55,11 +57,21 @@ def _carried(world: World, intent: Intent, plan_for: Callable[[Hand], Plan]) -> 
         world.sink.emit(HostUnreachableSeen(host.name, host.reason, host.hint))
     plan = plan_for(_hand(seen.observed, last, intent))
     world.sink.emit(PlanMade(plan))
-    done = carry_out(plan.steps, Run(world, intent.fleet, seen.hosts, last), lambda: False)
+    done = _under_lease(world, intent, seen, plan_for) if plan.steps else Progressed()
     seconds = world.clock.monotonic() - began
     if done.failure is not None:
         return Finished("failed", last.name, FAILED, done.actions, seconds, str(done.failure))
     return Finished("complete" if plan.steps else "unchanged", last.name, 0, done.actions, seconds)
+
+
+def _under_lease(world: World, intent: Intent, shown: Seen, plan_for: Callable[[Hand], Plan]) -> Progressed:
+    """Look and plan again, now that nobody else changes the fleet, and carry that out."""
+    hosts = lease_hosts(shown.last, _last(shown).content.desired, intent.without)
+    with guarded(world, intent.fleet, tuple(shown.hosts[name] for name in hosts), lambda: False) as guard:
+        seen = look(world.lookout, intent)
+        last = _last(seen)
+        steps = plan_for(_hand(seen.observed, last, intent)).steps
+        return carry_out(steps, Run(world, intent.fleet, seen.hosts, last, guard=guard), lambda: False)
 
 
 def _last(seen: Seen) -> Release:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from provisioner.model.balancer import FULL_SHARE, AdminState
+from provisioner.model.balancer import FULL_SHARE, AdminState, Drained
 from provisioner.model.container import ContainerRequest
 from provisioner.model.image import ImageFacts
 from provisioner.model.observed import ObservedBalancer
@@ -194,10 +194,10 @@ class GuardedBalancer:
         """Return the digest of the file its running worker parsed, and every server as that worker sees it."""
         return self.inner.report()
 
-    def configure(self, text: str, digest: str) -> None:
-        """Give it another file without losing a request."""
+    def configure(self, text: str, digest: str, drained: tuple[Drained, ...] | None = None) -> None:
+        """Give it another file without losing a request, and another record of what is drained by hand."""
         with self.effect("configure", self.host, digest):
-            self.inner.configure(text, digest)
+            self.inner.configure(text, digest, drained)
 
     def set_state(self, backend: str, servers: tuple[str, ...], state: AdminState, share: int = FULL_SHARE) -> None:
         """Set the administrative state of servers, and their share of requests in per cent of a peer's."""

@@ -22,7 +22,7 @@ from provisioner.model.observed import ReleaseOutcome
 from provisioner.model.plan import Plan, RecordRelease, Step
 from provisioner.model.release import Release
 from provisioner.model.spec import RolloutPolicy
-from provisioner.planning.diff import diff
+from provisioner.planning.diff import BALANCER_NODE, diff
 from provisioner.planning.status import status
 from provisioner.reconcile.carry_out import Progressed, attempt, carry_out, take_back
 from provisioner.reconcile.prepare import Prepared, Seen, look, names, plan_again
@@ -112,7 +112,7 @@ def _moved(prepared: Prepared, seen: Seen) -> bool:
         return False
     wanted = prepared.last.content.desired
     before, after = (set(diff(wanted, each, wanted)) for each in (prepared.observed, seen.observed))
-    return any(row.drift_class == "drift" and row.kind not in {"config", "rotation"} for row in after - before)
+    return any(row.drift_class == "drift" and not row.node.endswith(f"/{BALANCER_NODE}") for row in after - before)
 
 
 def interrupted(world: World, intent: Intent, actions: int) -> Finished:
