@@ -185,13 +185,37 @@ class CapacityLow(HostError):
     """Too few nodes of a service would stay in a balancer's rotation if more left it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How a node looked while it was waited for.
+
+    `waited` is seconds in all, `good` for how long it had been healthy at last; `check` is the code of the balancer's
+    last check of it, `words` the same in the balancer's words.
+    """
+
+    waited: float = 0.0
+    good: float = 0.0
+    check: str = ""
+    words: str = ""
+
+
 class NodeUnhealthy(HostError):
     """A node did not pass its gate; `node` names it, `log` holds the last lines it wrote."""
 
-    def __init__(self, host: str, message: str, *, node: str, log: tuple[str, ...] = (), hint: str = "") -> None:
+    def __init__(
+        self,
+        host: str,
+        message: str,
+        *,
+        node: str,
+        log: tuple[str, ...] = (),
+        hint: str = "",
+        watched: Watched = Watched(),
+    ) -> None:
         super().__init__(host, message, hint=hint)
         self.node = node
         self.log = log
+        self.watched = watched
 
 
 class GivenUp(ProvisionerError):

@@ -13,6 +13,7 @@ from typing import Protocol
 from provisioner.model.balancer import FULL_SHARE, AdminState
 from provisioner.model.container import ContainerRequest
 from provisioner.model.event import Event
+from provisioner.model.evidence import Answer, ContainerPast, DiskRoom, ListeningSocket, Question
 from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
 from provisioner.model.inventory import Host
 from provisioner.model.keeping import KeptInputs, UnpackedInputs, WantedInputs
@@ -323,8 +324,33 @@ class Readers(Protocol):
         """Return the reader of a host's releases. Raise HostUnreachable or EngineUnavailable."""
 
 
+class Examiner(Protocol):
+    """Looks closer at a container that fails, and at its host. It leaves nothing behind.
+
+    All raise EngineRefused where something cannot be found out, and HostUnreachable.
+    """
+
+    def past(self, container_id: str) -> ContainerPast:
+        """Return what the engine remembers of a container: its words, its health test's output, every end."""
+
+    def sockets(self, container_id: str) -> tuple[ListeningSocket, ...]:
+        """Return what is listened on inside a running container, from the host, else by running `cat` inside."""
+
+    def ask(self, container_id: str, question: Question) -> Answer:
+        """Return what a running container answers to a health question that comes from its own host."""
+
+    def rooms(self) -> tuple[DiskRoom, ...]:
+        """Return the room on the host's disks that matter to its engine."""
+
+    def listeners(self) -> tuple[ListeningSocket, ...]:
+        """Return what is listened on on the host itself, with user and program as far as they can be seen."""
+
+
 class Hosts(Readers, Protocol):
     """Lends hosts, to read and to change."""
+
+    def examiner(self, host: Host) -> Examiner:
+        """Return what looks closer at a host. Raise HostUnreachable or EngineUnavailable."""
 
     def hands(self, host: Host) -> HostHands:
         """Return what changes a host. Raise HostUnreachable or EngineUnavailable."""

@@ -35,6 +35,7 @@ from provisioner.model.plan import (
 )
 from provisioner.planning.diff import BALANCER_NODE
 from provisioner.reconcile.actions import perform
+from provisioner.reconcile.examine import examine
 from provisioner.reconcile.run import Run
 from provisioner.reconcile.vigil import INTERVAL, evict_all, look, of_node, undoing
 
@@ -172,7 +173,8 @@ def attempt(action: Action, run: Run) -> ProvisionerError | None:
     try:
         detail = perform(action, run)
     except ProvisionerError as error:
-        run.world.sink.emit(ActionFailed(action, str(error), error.hint, _log(error)))
+        # Now, while the container is still there: what undoes the step removes it.
+        run.world.sink.emit(ActionFailed(action, str(error), error.hint, _log(error), examine(action, error, run)))
         return error
     run.world.sink.emit(ActionSucceeded(action, clock.monotonic() - begun, detail))
     return None

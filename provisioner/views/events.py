@@ -17,6 +17,7 @@ from provisioner.model.event import (
     SpaceFreed,
     StepStarted,
 )
+from provisioner.views.diagnosis import diagnosis_page
 from provisioner.views.diagnostics import explanation
 from provisioner.views.marks import Marks
 from provisioner.views.page import clean, hanging, indented
@@ -60,7 +61,11 @@ def failed_page(event: ActionFailed, marks: Marks) -> Iterator[RenderableType]:
     """Yield an action that failed: what, why, the lines that explain it, what to do."""
     failed = f"{place(event.action)}: failed to {sentence(event.action)}"
     yield hanging(Text(f"{marks.bad} ", style="bad"), Text(failed, style="bad"))
-    yield from explanation(event.error, event.hint, event.log)
+    if event.diagnosis is None:
+        yield from explanation(event.error, event.hint, event.log)
+    else:
+        yield from explanation(event.error)
+        yield from diagnosis_page(event.diagnosis)
 
 
 def unreachable_page(event: HostUnreachableSeen, marks: Marks) -> Iterator[RenderableType]:

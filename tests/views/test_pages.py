@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from provisioner.errors import BuildFailed, Diagnostic, HostUnreachable, InvalidInput, NodeUnhealthy
+from provisioner.model.diagnosis import Cause, Diagnosis, Reason
 from provisioner.model.drift import Drift, DriftSummary
 from provisioner.model.event import (
     ActionFailed,
@@ -88,6 +90,26 @@ def failing_run(view: View) -> None:
     view.emit(Finished("halted", None, 6, actions=12, seconds=7.25, message="web1/web-1 runs r13, web2/web-1 r12."))
 
 
+def unhealthy_run(view: View) -> None:
+    """Carry out a step in which a node fails its gate, and say why."""
+    action = start("web3/web-1")
+    reasons = (
+        Reason(
+            Cause.MISSING_VARIABLE,
+            "it asks for the variable NAME, which r11-1b2c3d4e5f60 set and r12-9f3c1e0a7b21 does not",
+            "services: {web: {environment: {NAME: …}}}",
+        ),
+        Reason(Cause.CRASHED, "its program ended with exit code 1 (an error of the program itself)"),
+    )
+    log = ("Traceback (most recent call last):", "\x1b[31mKeyError\x1b[0m: 'NAME'\x07")
+    changes = ("environment NAME: removed", "image: 4be1c0ffee12 -> 77aa01d0c0de")
+    gaps = ("web3: could not look inside",)
+    found = Diagnosis("web3", "web3/web-1", reasons, log, "r11-1b2c3d4e5f60", changes, gaps)
+    view.emit(ActionFailed(action, "web3: the container of web3/web-1 ended (exit code 1)", "look", log, found))
+    nothing_changed = replace(found, reasons=reasons[1:], log=(), changes=(), gaps=())
+    view.emit(ActionFailed(action, "web3: the container of web3/web-1 ended (exit code 1)", "", (), nothing_changed))
+
+
 PAGES: dict[str, Show] = {
     "plan-first": lambda view: view.plan(first_plan()),
     "plan-changes": lambda view: view.plan(changing_plan()),
@@ -102,6 +124,7 @@ PAGES: dict[str, Show] = {
     "drift-none": lambda view: view.drift("shop", (), DriftSummary(4, 3, 0, 0)),
     "apply": run,
     "apply-failing": failing_run,
+    "apply-unhealthy": unhealthy_run,
     "apply-unchanged": lambda view: view.emit(Finished("unchanged", RELEASE, 0)),
     "error-spec": lambda view: view.error(SPEC),
     "error-build": lambda view: view.error(
