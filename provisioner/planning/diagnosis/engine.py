@@ -22,7 +22,7 @@ _MOUNT = re.compile(r"bind source path does not exist: (\S+)")
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
 _TINI = re.compile(r"\[FATAL tini \(\d+\)\] exec (\S+) failed: (.+)")
 _EXEC = re.compile(r"^exec (\S+): (.+)$")
-_ELF = re.compile(r"\bELF\b.*: not found")
+_BINARY = re.compile(r"\bELF\b.*: not found|cannot execute binary file")
 _TO_SHELL = re.compile(r"Syntax error: .*unexpected|: not found$")
 """What a shell says that was handed a program of another processor: an init tries it where the kernel refuses."""
 
@@ -56,12 +56,14 @@ def _unstarted(evidence: Evidence) -> Iterator[Reason]:
 def _unexecuted(evidence: Evidence) -> Iterator[Reason]:
     """Yield what the first process of the container said when it could not become the program."""
     expected = evidence.expected
+    # With a `#!` there, no shell reads the first line of a program.
+    first_line = f"{(started(evidence) or ('',))[0]}: 1: "
     foreign = "" not in {expected.image_platform, expected.host_platform} and not same_machine(evidence)
     for line in reversed(evidence.log):
         if match := _TINI.search(line) or _EXEC.search(line):
             yield _unexecuted_line(evidence, match[1], match[2])
             return
-        if _ELF.search(line) or (foreign and _TO_SHELL.search(line)):
+        if _BINARY.search(line) or line.startswith(first_line) or (foreign and _TO_SHELL.search(line)):
             yield wrong_architecture(evidence)
             return
 
@@ -72,6 +74,14 @@ def _unexecuted_line(evidence: Evidence, command: str, said: str) -> Reason:
     if "denied" in said.lower():
         return not_executable(evidence, command)
     return missing_command(evidence, command)
+
+
+def started(evidence: Evidence) -> tuple[str, ...]:
+    """Return the words of the program that was to be started, as far as they are known."""
+    options, container = evidence.expected.options, evidence.container
+    if options.entrypoint or options.command:
+        return (*(options.entrypoint or ()), *(options.command or ()))
+    return (*(container.options.entrypoint or ()), *(container.options.command or ())) if container else ()
 
 
 def same_machine(evidence: Evidence) -> bool:
