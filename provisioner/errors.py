@@ -13,6 +13,7 @@
     │   ├── BalancerRefused          the load balancer did not accept a file or a command
     │   ├── CapacityLow              too few nodes would stay in rotation
     │   └── NodeUnhealthy            a node did not pass its gate; carries its last log lines
+    ├── HookFailed                   a command of the user's own failed before anything moved; carries its last lines
     ├── BuildFailed                  an image could not be built; carries the instruction and its output
     ├── SecretMissing                a secret has no value here, or another; names the secret, never the value
     ├── ImageMissing                 nobody we may ask has the image
@@ -123,6 +124,16 @@ class BuildFailed(ProvisionerError):
         self.instruction = instruction
         self.output = output
         self.reason = reason
+
+
+class HookFailed(ProvisionerError):
+    """A hook that has to agree failed, took too long, or could not be run; `output` holds its last lines."""
+
+    def __init__(self, hook: str, reason: str, *, output: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(f"hook {hook}: {reason}", hint=hint)
+        self.hook = hook
+        self.reason = reason
+        self.output = output
 
 
 class SecretMissing(ProvisionerError):

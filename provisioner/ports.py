@@ -14,6 +14,7 @@ from provisioner.model.balancer import FULL_SHARE, AdminState
 from provisioner.model.container import ContainerRequest
 from provisioner.model.event import Event
 from provisioner.model.evidence import Answer, ContainerPast, DiskRoom, ListeningSocket, Question
+from provisioner.model.hook import HookEnd, Moment
 from provisioner.model.image import BuildInputs, ImageFacts, Made, PathDifference
 from provisioner.model.inventory import Host
 from provisioner.model.keeping import KeptInputs, UnpackedInputs, WantedInputs
@@ -377,6 +378,16 @@ class Clock(Protocol):
 
     def now(self) -> str:
         """Return the time of day in UTC, RFC 3339."""
+
+
+class Hooks(Protocol):
+    """Runs commands of the user's own on this machine."""
+
+    def run(self, moment: Moment, say: Callable[[str], None]) -> HookEnd | None:
+        """Run the hook of a moment to its end or its time limit, each line it writes said; None where there is none.
+
+        Raise SecretMissing where it asks for one that has no value here.
+        """
 
 
 class EventSink(Protocol):

@@ -88,6 +88,25 @@ class RolledBack:
 
 
 @dataclass(frozen=True, slots=True)
+class HookSaid:
+    """A line that a hook wrote."""
+
+    hook: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class HookRan:
+    """A hook ended: its command, the seconds it took, why it failed where it did, its last lines."""
+
+    hook: str
+    command: tuple[str, ...]
+    seconds: float
+    failure: str = ""
+    output: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The end of a run: its outcome, the release the fleet is on, the exit code, and what is left to say."""
 
@@ -108,5 +127,7 @@ Event = (
     | HostUnreachableSeen
     | SpaceFreed
     | RolledBack
+    | HookSaid
+    | HookRan
     | Finished
 )

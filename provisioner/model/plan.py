@@ -363,6 +363,14 @@ class SavedPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedHook:
+    """A command of the user's own that runs on this machine while the plan is carried out, and at which moment."""
+
+    hook: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The ordered steps from observed to desired.
 
@@ -376,6 +384,7 @@ class Plan:
     release: str | None = None
     unreachable: tuple[str, ...] = field(default=())
     secrets: tuple[MissingSecret, ...] = ()
+    hooks: tuple[PlannedHook, ...] = ()
 
     @property
     def actions(self) -> int:

@@ -16,6 +16,7 @@ from provisioner.planning.diff import diff
 from provisioner.planning.lane import number
 from provisioner.reconcile.carry_out import Stop, carry_out
 from provisioner.reconcile.discreet import DiscreetSink
+from provisioner.reconcile.hooks import herald, heralded
 from provisioner.reconcile.prepare import Prepared, known_images, look, names, plan_again
 from provisioner.reconcile.recover import Broken, interrupted, recover
 from provisioner.reconcile.run import Run
@@ -58,7 +59,13 @@ def _apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -
     _refuse_interruption(prepared.plan, consent)
     if not consent.approve():
         return Finished("unchanged", _on(prepared), FAILED, message="not agreed; nothing was changed")
+    return heralded(herald(world, intent, prepared), lambda: _carried_out(world, intent, prepared, consent))
+
+
+def _carried_out(world: World, intent: Intent, prepared: Prepared, consent: Consent) -> Finished:
     making = tuple(step for step in prepared.plan.steps if _makes(step))
+    if making:
+        herald(world, intent, prepared).before_building()
     run = _run(world, intent, prepared)
     made = carry_out(making, run, consent.stop, after=len(prepared.plan.steps) - len(making))
     if made.failure is not None:
@@ -68,6 +75,7 @@ def _apply(world: World, intent: Intent, prepared: Prepared, consent: Consent) -
     if making:
         prepared = _plan_with_images(world, intent, prepared, run.made)
         _refuse_interruption(prepared.plan, consent)
+    herald(world, intent, prepared).before_moving()
     run = _run(world, intent, prepared)
     done = carry_out(prepared.plan.steps, run, consent.stop, before=len(making))
     done = replace(done, actions=done.actions + made.actions)
@@ -125,6 +133,7 @@ def _run(world: World, intent: Intent, prepared: Prepared) -> Run:
         vault=intent.vault,
         vigil=vigil,
         at_the_end=_at_the_end(policy),
+        after_step=herald(world, intent, prepared).after_step,
     )
 
 

@@ -84,6 +84,7 @@ def carry_out(steps: tuple[Step, ...], run: Run, stop: Stop, before: int = 0, af
             return Progressed(done, _changed(entered, run), began, failure=failure)
         if any(_serves(action) or isinstance(action, WatchSlot) for action in step.actions):
             run.vigil.advance(run)
+        run.after_step(planned)
     return Progressed(done, _changed(entered, run), began)
 
 

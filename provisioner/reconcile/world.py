@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from provisioner.model.desired import Desired
+from provisioner.model.hook import Hook
 from provisioner.model.image import BuildInputs
 from provisioner.model.inventory import Host
 from provisioner.model.lock import Lock
@@ -17,6 +18,7 @@ from provisioner.ports import (
     Builder,
     Clock,
     EventSink,
+    Hooks,
     Hosts,
     InputsKeeper,
     InputsUnpacker,
@@ -62,6 +64,7 @@ class World:
     builder: Builder | None = None
     builder_host: str = ""
     forks: int = 10
+    hooks: Hooks | None = None
 
     @property
     def lookout(self) -> Lookout:
@@ -79,6 +82,8 @@ class Intent:
     `templates`, `sites` and `lock` are what a release keeps so that it can be made again. `vault` knows the values of
     secrets; the desired fleet names them, and has digests only where it comes out of a release. `commands` are
     the release commands by service.
+    secrets; the desired fleet names them, and has digests only where it comes out of a release. `verb` is what the
+    user said.
     """
 
     fleet: str
@@ -99,3 +104,5 @@ class Intent:
     commit: str = ""
     vault: Vault = field(default_factory=Vault)
     commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    verb: str = "apply"
+    hooks: Mapping[str, Hook] = field(default_factory=dict)

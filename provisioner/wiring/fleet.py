@@ -155,6 +155,7 @@ def intend(settings: Settings, declared: Declared, forget: frozenset[str] = froz
         commit=git.commit(settings.file.absolute().parent),
         vault=open_vault(spec.secrets, settings.environment, settings.file.absolute().parent),
         commands={each.name: each.release_command for each in spec.services.values() if each.release_command},
+        hooks=spec.hooks,
     )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from provisioner.images.shipping.courier.couriers import Couriers
     from provisioner.images.shipping.relay import Relays
     from provisioner.images.shipping.ship import CacheShipper
+    from provisioner.local.hooks import LocalHooks
 from provisioner.wiring.fleet import MIRROR_VARIABLE, Declared, Settings, read_fleet_inventory
 
 
@@ -95,6 +96,7 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
             builder=builder,
             builder_host=place_of_building,
             forks=settings.forks,
+            hooks=_hooks(settings, declared),
         )
 
 
@@ -108,6 +110,18 @@ def _relays(couriers: Couriers, declared: Declared, stack: ExitStack) -> Relays 
     relays = Relays(couriers.relay, addresses)
     stack.callback(relays.close)
     return relays
+
+
+def _hooks(settings: Settings, declared: Declared) -> LocalHooks:
+    from provisioner.local.hooks import LocalHooks
+    from provisioner.local.secrets import resolve
+
+    folder, spec = settings.file.absolute().parent, declared.spec
+
+    def reveal(name: str) -> str:
+        return resolve(name, spec.secrets[name], settings.environment, folder).reveal()
+
+    return LocalHooks(spec.hooks, folder, settings.environment, spec.secrets, reveal)
 
 
 def _through_registry(

@@ -56,7 +56,8 @@ def faulty(lab: LabFleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def expect(found: Diagnoses, **causes: str) -> None:
     """See that the likeliest cause of every host is the one that was seeded, and that no other host failed."""
-    assert {host: each["reasons"][0]["cause"] for host, each in found.items()} == causes, found
+    told = {host: each["reasons"][0]["cause"] for host, each in found.items()}
+    assert told == causes, json.dumps({host: found[host] for host in told if told[host] != causes.get(host)}, indent=1)
 
 
 def first(found: Diagnoses, host: str) -> tuple[str, str]:

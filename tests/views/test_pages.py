@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from provisioner.errors import BuildFailed, Diagnostic, HostUnreachable, InvalidInput, NodeUnhealthy
+from provisioner.errors import BuildFailed, Diagnostic, HookFailed, HostUnreachable, InvalidInput, NodeUnhealthy
 from provisioner.model.diagnosis import Cause, Diagnosis, Reason
 from provisioner.model.drift import Drift, DriftSummary
 from provisioner.model.event import (
@@ -15,6 +15,8 @@ from provisioner.model.event import (
     ActionProgress,
     ActionSucceeded,
     Finished,
+    HookRan,
+    HookSaid,
     HostUnreachableSeen,
     PlanMade,
     StepStarted,
@@ -22,7 +24,7 @@ from provisioner.model.event import (
 from provisioner.model.finding import Finding
 from provisioner.model.image import Known
 from provisioner.model.observed import Unreachable
-from provisioner.model.plan import Plan, ShipImage, Step
+from provisioner.model.plan import Plan, PlannedHook, ShipImage, Step
 from provisioner.model.status import FleetStatus
 from provisioner.views.settings import Settings
 from provisioner.views.view import View
@@ -110,6 +112,16 @@ def unhealthy_run(view: View) -> None:
     view.emit(ActionFailed(action, "web3: the container of web3/web-1 ended (exit code 1)", "", (), nothing_changed))
 
 
+HOOKED = (PlannedHook("pre-apply", ("./ask.sh", "right now")), PlannedHook("on-failure", ("./page.sh",)))
+
+
+def hooked_run(view: View) -> None:
+    """Hear hooks: one that agrees, one that fails after the fact."""
+    view.emit(HookSaid("pre-apply", "it is \x1b[31mTuesday\x1b[0m"))
+    view.emit(HookRan("pre-apply", ("./ask.sh", "--now"), 0.31, "", ("it is Tuesday",)))
+    view.emit(HookRan("post-apply", ("./announce.sh",), 60.0, "./announce.sh took longer than 60 s and was killed", ()))
+
+
 PAGES: dict[str, Show] = {
     "plan-first": lambda view: view.plan(first_plan()),
     "plan-changes": lambda view: view.plan(changing_plan()),
@@ -125,6 +137,13 @@ PAGES: dict[str, Show] = {
     "apply": run,
     "apply-failing": failing_run,
     "apply-unhealthy": unhealthy_run,
+    "apply-hooks": hooked_run,
+    "plan-hooks": lambda view: view.plan(replace(first_plan(), hooks=HOOKED)),
+    "error-hook": lambda view: view.error(
+        HookFailed(
+            "pre-apply", "./ask.sh ended with exit status 3", output=("it is Friday",), hint="ask again on Monday"
+        )
+    ),
     "apply-unchanged": lambda view: view.emit(Finished("unchanged", RELEASE, 0)),
     "error-spec": lambda view: view.error(SPEC),
     "error-build": lambda view: view.error(
