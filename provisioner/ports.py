@@ -21,7 +21,7 @@ from provisioner.model.keeping import KeptInputs, UnpackedInputs, WantedInputs
 from provisioner.model.lock import LockedImage, LockedPackages, LockedSuite, LockedWheels
 from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
 from provisioner.model.release import KeptRelease
-from provisioner.model.secret import Login
+from provisioner.model.secret import Login, Secret
 
 Progress = Callable[[str, int, int], None]
 """Told what is going on, bytes done, bytes in all (0 where nobody knows)."""
@@ -383,10 +383,10 @@ class Clock(Protocol):
 class Hooks(Protocol):
     """Runs commands of the user's own on this machine."""
 
-    def run(self, moment: Moment, say: Callable[[str], None]) -> HookEnd | None:
+    def run(self, moment: Moment, say: Callable[[str], None], secret: Callable[[str], Secret]) -> HookEnd | None:
         """Run the hook of a moment to its end or its time limit, each line it writes said; None where there is none.
 
-        Raise SecretMissing where it asks for one that has no value here.
+        `secret` gives the value of a secret that it asks for by name. Raise SecretMissing.
         """
 
 

@@ -64,7 +64,7 @@ class Hooks:
     moments: list[Moment] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
 
-    def run(self, moment: Moment, say: Callable[[str], None]) -> HookEnd | None:
+    def run(self, moment: Moment, say: Callable[[str], None], secret: Callable[[str], Secret]) -> HookEnd | None:
         """Keep a moment and say its name."""
         self.moments.append(moment)
         say(f"hello from {moment.hook}")

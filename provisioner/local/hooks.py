@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from provisioner.model.hook import Hook, HookEnd, Moment
+from provisioner.model.secret import Secret, as_variables
 from provisioner.model.spec import FromVariable, SecretSource
 
 Say = Callable[[str], None]
@@ -34,7 +35,7 @@ _LEFT_OPEN = 0.5
 
 
 class LocalHooks:
-    """The hooks of a spec. `folder` is the spec's, `environment` this machine's, `reveal` gives a secret's value."""
+    """The hooks of a spec. `folder` is the spec's, `environment` this machine's, `sources` where its secrets are."""
 
     def __init__(
         self,
@@ -42,31 +43,31 @@ class LocalHooks:
         folder: Path,
         environment: Mapping[str, str],
         sources: Mapping[str, SecretSource],
-        reveal: Callable[[str], str],
     ) -> None:
         self._hooks = hooks
         self._folder = folder
         self._environment = environment
         self._sources = sources
-        self._reveal = reveal
 
-    def run(self, moment: Moment, say: Say) -> HookEnd | None:
+    def run(self, moment: Moment, say: Say, secret: Callable[[str], Secret]) -> HookEnd | None:
         """Run the hook of a moment to its end or to its time limit; None where there is none. Raise SecretMissing."""
         hook = self._hooks.get(moment.hook)
         if hook is None:
             return None
+        given = as_variables({name: secret(name) for name in hook.secrets})
+        environment = {**self._own(), **variables(moment), **hook.environment, **given}
         began = time.monotonic()
         voice = _Voice(say)
-        failure = self._failure(hook, moment, voice)
+        failure = self._failure(hook, environment, document(moment), voice)
         return HookEnd(hook.command, time.monotonic() - began, failure, tuple(voice.last))
 
-    def _failure(self, hook: Hook, moment: Moment, voice: _Voice) -> str:
+    def _failure(self, hook: Hook, environment: Mapping[str, str], document: str, voice: _Voice) -> str:
         program = hook.command[0]
         try:
             process = subprocess.Popen(
                 hook.command,
                 cwd=self._folder,
-                env=self._variables(hook, moment),
+                env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -76,7 +77,7 @@ class LocalHooks:
             return f"{program} cannot be run: {error.strerror or error}"
         with process:
             try:
-                timely = _Conversation(process, document(moment).encode(), voice).hold(hook.timeout)
+                timely = _Conversation(process, document.encode(), voice).hold(hook.timeout)
             finally:
                 _end(process)
             voice.finish()
@@ -84,12 +85,10 @@ class LocalHooks:
             return f"{program} took longer than {hook.timeout:g} s and was killed"
         return f"{program} {_ended(process.returncode)}" if process.returncode else ""
 
-    def _variables(self, hook: Hook, moment: Moment) -> dict[str, str]:
-        """Return this machine's variables without those that secrets come from, then ours, then the hook's own."""
+    def _own(self) -> dict[str, str]:
+        """Return this machine's variables without those that secrets come from."""
         hidden = {source.name for source in self._sources.values() if isinstance(source, FromVariable)}
-        kept = {name: value for name, value in self._environment.items() if name not in hidden}
-        asked = {name: self._reveal(name) for name in hook.secrets}
-        return {**kept, **variables(moment), **hook.environment, **asked}
+        return {name: value for name, value in self._environment.items() if name not in hidden}
 
 
 def document(moment: Moment) -> str:

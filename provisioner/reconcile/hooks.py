@@ -12,16 +12,21 @@ from provisioner.model.hook import HookName, Moment
 from provisioner.model.plan import Plan, Step
 from provisioner.planning.batches import batches
 from provisioner.reconcile.prepare import Prepared
+from provisioner.reconcile.vault import Vault
 from provisioner.reconcile.world import Intent, World
 
 
 @dataclass(frozen=True, slots=True)
 class Herald:
-    """Calls the hooks of one run. `about` is what all of them are told, `plan` what the run is to do."""
+    """Calls the hooks of one run. `about` is what all of them are told, `plan` what the run is to do.
+
+    `vault` has the secrets they ask for; the value of none is told to a hook in words, nor repeated from one.
+    """
 
     world: World
     about: Moment
     plan: Plan
+    vault: Vault
 
     def before_building(self) -> None:
         """Ask whether images may be made. Raise HookFailed, SecretMissing."""
@@ -42,12 +47,12 @@ class Herald:
         name = _after(finished.outcome)
         if name is not None:
             end = replace(self._moment(name), outcome=finished.outcome, exit_code=finished.exit_code)
-            self._told(replace(end, message=finished.message))
+            self._told(replace(end, message=self.vault.masked(finished.message)))
 
     def failed(self, error: ProvisionerError) -> None:
         """Tell that the run ended with an error."""
-        end = replace(self._moment("on-failure"), outcome="failed", exit_code=error.exit_code, message=error.message)
-        self._told(end)
+        end = replace(self._moment("on-failure"), outcome="failed", exit_code=error.exit_code)
+        self._told(replace(end, message=self.vault.masked(error.message)))
 
     def _moment(self, name: HookName) -> Moment:
         nodes = tuple(dict.fromkeys(change.node for change in self.plan.changes if change.node))
@@ -58,7 +63,8 @@ class Herald:
         ran = self._run(self._moment(name))
         if ran is not None and ran.failure:
             hint = f"nothing was changed; see what {ran.command[0]} says, or take {name} out of hooks"
-            raise HookFailed(name, ran.failure, output=ran.output, hint=hint)
+            output = tuple(self.vault.masked(line) for line in ran.output)
+            raise HookFailed(name, ran.failure, output=output, hint=hint)
 
     def _told(self, moment: Moment) -> None:
         """Run a hook whose failure changes nothing: what it is told has happened."""
@@ -71,7 +77,7 @@ class Herald:
         if self.world.hooks is None:
             return None
         sink = self.world.sink
-        end = self.world.hooks.run(moment, lambda line: sink.emit(HookSaid(moment.hook, line)))
+        end = self.world.hooks.run(moment, lambda line: sink.emit(HookSaid(moment.hook, line)), self.vault.value)
         if end is None:
             return None
         ran = HookRan(moment.hook, end.command, end.seconds, end.failure, end.output)
@@ -83,7 +89,7 @@ def herald(world: World, intent: Intent, prepared: Prepared) -> Herald:
     """Return what calls the hooks of a run that is to carry out a plan."""
     previous = prepared.last.name if prepared.last else ""
     about = Moment("pre-apply", intent.fleet, intent.verb, prepared.plan.release or "", previous)
-    return Herald(world, about, prepared.plan)
+    return Herald(world, about, prepared.plan, intent.vault)
 
 
 def heralded(herald: Herald, work: Callable[[], Finished]) -> Finished:

@@ -114,14 +114,9 @@ def _relays(couriers: Couriers, declared: Declared, stack: ExitStack) -> Relays 
 
 def _hooks(settings: Settings, declared: Declared) -> LocalHooks:
     from provisioner.local.hooks import LocalHooks
-    from provisioner.local.secrets import resolve
 
-    folder, spec = settings.file.absolute().parent, declared.spec
-
-    def reveal(name: str) -> str:
-        return resolve(name, spec.secrets[name], settings.environment, folder).reveal()
-
-    return LocalHooks(spec.hooks, folder, settings.environment, spec.secrets, reveal)
+    spec = declared.spec
+    return LocalHooks(spec.hooks, settings.file.absolute().parent, settings.environment, spec.secrets)
 
 
 def _through_registry(

@@ -119,7 +119,7 @@ def test_what_its_surroundings_do_not_allow(faulty: Faulty) -> None:
     expect(found, web1="read_only_path", web2="permission_denied", web3="name_not_resolved", web4="disk_full")
     assert "tmpfs: [/app]" in first(found, "web1")[1]
     assert "/etc/shadow" in first(found, "web2")[0]
-    assert "/scratch" in first(found, "web4")[0]
+    assert "/tmp" in first(found, "web4")[0]
 
 
 def test_ports_that_others_hold(faulty: Faulty, lab: LabFleet) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from provisioner.local.hooks import SAID_BYTES, LocalHooks, document, variables
 from provisioner.model.hook import Hook, HookEnd, Moment
+from provisioner.model.secret import Secret
 from provisioner.model.spec import FromFile, FromVariable, SecretSource
 
 CALL = Moment("pre-apply", "shop", "apply", "r8-b", "r7-a", ("web1", "web2"), ("web1/web-1", "web2/web-1"))
@@ -35,8 +36,8 @@ class Stage:
 
     def run(self, hook: Hook, moment: Moment = CALL) -> HookEnd:
         """Run a hook, which there has to be."""
-        hooks = LocalHooks({"pre-apply": hook}, self.folder, ENVIRONMENT, SOURCES, lambda name: f"value of {name}")
-        ended = hooks.run(moment, self.heard.append)
+        hooks = LocalHooks({"pre-apply": hook}, self.folder, ENVIRONMENT, SOURCES)
+        ended = hooks.run(moment, self.heard.append, lambda name: Secret(f"value of {name}"))
         assert ended is not None
         return ended
 
@@ -148,5 +149,5 @@ def test_a_hook_that_cannot_be_run_says_why(stage: Stage, name: str, words: str)
 
 def test_nothing_runs_where_there_is_no_hook(tmp_path: Path) -> None:
     """Only what the spec names is run."""
-    hooks = LocalHooks({}, tmp_path, ENVIRONMENT, SOURCES, lambda name: name)
-    assert hooks.run(CALL, lambda _: None) is None
+    hooks = LocalHooks({}, tmp_path, ENVIRONMENT, SOURCES)
+    assert hooks.run(CALL, lambda _: None, Secret) is None

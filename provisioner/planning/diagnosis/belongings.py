@@ -8,10 +8,11 @@ from provisioner.model.desired import DesiredNode
 from provisioner.model.evidence import Belongings, Evidence
 from provisioner.model.image import Known
 from provisioner.model.release import Release, ReleaseChange
+from provisioner.model.secret import MASKED, SECRETS_FOLDER
 from provisioner.planning.diagnosis.ends import MEBIBYTE
 from provisioner.planning.fields import ABSENT
 
-SECRETS = "/run/secrets/"
+SECRETS = f"{SECRETS_FOLDER}/"
 MOST_CHANGES = 8
 _DIGEST = 12
 
@@ -23,11 +24,13 @@ def belongings(release: Release, service: str) -> Belongings | None:
         return None
     mounts = {mount.target: f"{mount.kind} {mount.source}" for mount in node.options.mounts}
     mounts |= {mount.target: "tmpfs" for mount in node.options.tmpfs}
+    given = {secret.environment: MASKED for secret in node.secrets if secret.environment}
     return Belongings(
         release=release.name,
-        environment=dict(node.options.environment),
+        environment={**node.options.environment, **given},
         mounts=mounts,
         files=tuple(sorted(_files(release, node))),
+        secrets=tuple(sorted(secret.name for secret in node.secrets if not secret.environment)),
     )
 
 
@@ -50,7 +53,7 @@ def _told(change: ReleaseChange) -> str:
     what = f"{change.kind} {change.key}".strip()
     if ABSENT in {change.before, change.after}:
         return f"{what}: {'added' if change.before == ABSENT else 'removed'}"
-    if change.kind in {"environment", "secrets"} or change.text or not (change.before or change.after):
+    if change.kind in {"environment", "secret"} or change.text or not (change.before or change.after):
         return f"{what}: changed"
     said = _size if change.kind == "limits" and change.key == "memory" else _short
     return f"{what}: {said(change.before)} -> {said(change.after)}"

@@ -65,7 +65,7 @@ FAULTS = {
     "writes-to-its-root": lambda: open("/app/cache.db", "w"),
     "may-not": lambda: open("/etc/shadow"),
     "resolves": lambda: os.execvp("getent", ["getent", "hosts", "db.nowhere.invalid"]),
-    "fills-its-scratch": lambda: open("/scratch/big", "wb").write(b"x" * 4_000_000),
+    "fills-its-scratch": lambda: open("/tmp/big", "wb").write(b"x" * 4_000_000),
 }
 
 
