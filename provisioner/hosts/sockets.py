@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import struct
 from collections.abc import Iterator, Mapping
 
@@ -47,6 +48,7 @@ exit 0
 """Prints the names of processes."""
 
 _LISTENING = "0A"
+_PLACE = re.compile(r"(?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}")
 _FIELDS = 10
 
 
@@ -85,7 +87,7 @@ def _listening(tables: str) -> Iterator[tuple[ListeningSocket, str]]:
     """Yield each listening socket with its inode."""
     for line in tables.splitlines():
         words = line.split()
-        if len(words) >= _FIELDS and words[0].endswith(":") and words[3] == _LISTENING:
+        if len(words) >= _FIELDS and _PLACE.fullmatch(words[1]) and words[3] == _LISTENING:
             address, _, port = words[1].rpartition(":")
             yield ListeningSocket(_address(address), int(port, 16), user=words[7]), words[9]
 

@@ -49,16 +49,27 @@ class _Examination:
     reader: HostReader
     examiner: Examiner
     gaps: list[str] = field(default_factory=list)
+    lost: bool = False
 
     def try_to(self, look: Callable[[], _Found]) -> _Found | None:
-        """Return what a look shows, None where it shows nothing."""
+        """Return what a look shows, None where it shows nothing; a host that is lost is not asked again."""
+        if self.lost:
+            return None
         try:
             return look()
+        except (HostUnreachable, EngineUnavailable) as error:
+            self.lost = True
+            self._miss(error.message)
         except ProvisionerError as error:
-            reason = error.message
-            if reason not in self.gaps:
-                self.gaps.append(reason)
-            return None
+            self._miss(error.message)
+        except ValueError as error:
+            # Whatever a strange host answers, a rollout does not end by our looking at it.
+            self._miss(f"{self.host}: its answer cannot be read: {error}")
+        return None
+
+    def _miss(self, reason: str) -> None:
+        if reason not in self.gaps:
+            self.gaps.append(reason)
 
 
 def examine(action: Action, error: ProvisionerError, run: Run) -> Diagnosis | None:

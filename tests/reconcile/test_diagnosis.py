@@ -134,6 +134,26 @@ def test_what_cannot_be_found_out_is_named(fleet: Simulation) -> None:
     assert found.reasons[0].cause is Cause.PATH_NOT_FOUND
 
 
+def test_a_host_that_is_lost_while_it_is_looked_at_is_asked_no_more(fleet: Simulation) -> None:
+    """What was found until then is told, and the gap once."""
+    fleet.apply(spec(A="1"))
+    fleet.version = "2"
+    fleet.behave(AppBehaviour(healthy_paths=frozenset(), log=("serving",)))
+    asked: list[str] = []
+
+    def cut(what: str) -> EngineRefused | None:
+        asked.append(what)
+        if what == "sockets":
+            fleet.hosts["web1"].cut()
+        return None
+
+    fleet.hosts["web1"].machine.examined = cut
+    fleet.apply(spec(A="1"))
+    found = diagnoses(fleet)["web1"]
+    assert (found.log, len(found.gaps)) == (("serving",), 1)
+    assert asked == ["past", "sockets"]
+
+
 def test_the_balancer_is_explained_too(fleet: Simulation) -> None:
     """The port it binds is held by somebody."""
     host = fleet.hosts["lb1"]
