@@ -30,7 +30,9 @@ class MemoryExaminer:
 
     def sockets(self, container_id: str) -> tuple[ListeningSocket, ...]:
         """Return what a running program listens on: its behaviour's sockets, else every port it publishes."""
-        held = self._running(container_id, "sockets")
+        return self._listening(self._running(container_id, "sockets"))
+
+    def _listening(self, held: HeldContainer) -> tuple[ListeningSocket, ...]:
         if not held.tenures[-1].listens(self._machine.clock.monotonic()):
             return ()
         if held.behaviour.sockets is not None:
@@ -41,7 +43,7 @@ class MemoryExaminer:
         """Return its behaviour's answer to a path, else whether that path passes."""
         held = self._running(container_id, "answer")
         at, path = self._machine.clock.monotonic(), question.path
-        if not held.tenures[-1].listens(at):
+        if all(each.port != question.port for each in self._listening(held)):
             return Answer(fault=f"nothing answers at {held.address}:{question.port}")
         if path is None:
             return Answer()
