@@ -11,12 +11,17 @@ from provisioner.planning.diagnosis.fixes import in_environment, in_service, wit
 from provisioner.planning.diagnosis.paths import path_in
 
 _NAME = r"[A-Z][A-Z0-9_]*[A-Z0-9]"
+_LONG_NAME = r"[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9]"
+"""A name with a `_`: a word in capitals alone may be anything, such as `ERROR: missing …`."""
+
 _ABSENT = r"not set|not defined|unset|undefined|missing|required|must be|parameter not set|unbound variable|empty"
 _VARIABLE = (
     re.compile(rf"KeyError: '({_NAME})'"),
     re.compile(rf"(?i:environment variable|env(?:ironment)? var|variable)s?:? [\"'`$]*({_NAME})\b"),
-    re.compile(rf"\b({_NAME})[\"'`}}]*:? (?i:is |was |environment variable |variable )*(?i:{_ABSENT})"),
-    re.compile(rf"(?i:missing|required|undefined|unset|not set)[^.]*?\b([A-Z][A-Z0-9]*_{_NAME})\b"),
+    re.compile(
+        rf"(?:\b({_LONG_NAME})|[\"'`${{]({_NAME}))[\"'`}}]*:? (?i:is |was |(?:environment )?variable )*(?i:{_ABSENT})"
+    ),
+    re.compile(rf"(?i:missing|required|undefined|unset|not set)[^.]*?\b({_LONG_NAME})\b"),
 )
 _EXEC = re.compile(r"\[FATAL tini|^exec ")
 _NO_FILE = re.compile(r"no such file or directory|ENOENT|can't open file|file ?not ?found", re.IGNORECASE)
@@ -46,7 +51,8 @@ def _asked_variable(evidence: Evidence, line: str) -> str:
         if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", line):
             return name
     matches = (pattern.search(line) for pattern in _VARIABLE)
-    return next((match[1] for match in matches if match and not now.get(match[1])), "")
+    names = (group for match in matches if match for group in match.groups() if group)
+    return next((name for name in names if not now.get(name)), "")
 
 
 def missing_file(evidence: Evidence, line: str) -> Reason | None:
