@@ -197,7 +197,7 @@ class CapacityLow(HostError):
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class GateReport:
     """How a node looked while it was waited for.
 
     `waited` is seconds in all, `good` for how long it had been healthy at last; `check` is the code of the balancer's
@@ -221,7 +221,7 @@ class NodeUnhealthy(HostError):
         node: str,
         log: tuple[str, ...] = (),
         hint: str = "",
-        watched: Watched = Watched(),
+        watched: GateReport = GateReport(),
     ) -> None:
         super().__init__(host, message, hint=hint)
         self.node = node

@@ -22,6 +22,7 @@ class Cause(StrEnum):
     SLOW_START = "slow_start"
     NOT_LISTENING = "not_listening"
     UNSTEADY = "unsteady"
+    FAILED_IN_ROTATION = "failed_in_rotation"
     CRASHED = "crashed"
     ENDED = "ended"
     OUT_OF_MEMORY = "out_of_memory"

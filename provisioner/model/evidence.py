@@ -131,6 +131,7 @@ class Evidence:
 
     `check` is the code of the balancer's last check of it and `check_words` the same in its words; `answer` is what
     the container answered to the same question asked on its own host; `before` is what the last release gave it.
+    `objection` is why it was taken out of rotation again, empty where it never was in it.
     """
 
     host: str
@@ -150,4 +151,5 @@ class Evidence:
     rooms: tuple[DiskRoom, ...] = ()
     holders: tuple[PortHolder, ...] = ()
     wait: Wait = Wait()
+    objection: str = ""
     gaps: tuple[str, ...] = ()

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from provisioner.model.hook import HOOKS, Hook
-from provisioner.model.plan import Action, AwaitRunning, BuildImage, EnterRotation, FetchImage, PlannedHook, Step
+from provisioner.model.plan import (
+    Action,
+    AwaitRunning,
+    BuildImage,
+    EnterRotation,
+    FetchImage,
+    PlannedHook,
+    RemoveContainer,
+    Step,
+)
 
 Batch = tuple[Step, tuple[str, ...]]
 """The last step of a batch, and the nodes that changed in it."""
 
 
 def batches(steps: tuple[Step, ...]) -> tuple[Batch, ...]:
-    """Return every batch of a plan: the step in which nodes begin to serve, or the last one about the same nodes."""
-    return tuple(_batches(steps))
-
-
-def _batches(steps: tuple[Step, ...]) -> Iterator[Batch]:
-    last: Step | None = None
-    nodes: tuple[str, ...] = ()
+    """Return every batch of a plan in the order of their ends: the last step about its nodes but their tidying up."""
+    found: dict[tuple[str, ...], int] = {}
+    entered: set[str] = set()
     for step in steps:
-        entering = tuple(dict.fromkeys(node_of(each) for each in step.actions if _serves(each)))
-        about = {node_of(each) for each in step.actions} - {""}
-        if last is not None and (entering or not about or not about <= set(nodes)):
-            yield last, nodes
-            last = None
-        if entering:
-            last, nodes = step, entering
-        elif last is not None:
-            last = step
-    if last is not None:
-        yield last, nodes
+        nodes = tuple(dict.fromkeys(node_of(each) for each in step.actions if _serves(each)))
+        if nodes and not set(nodes) <= entered:
+            found[nodes] = max(at for at, each in enumerate(steps) if _concerns(each, set(nodes)))
+            entered |= set(nodes)
+    return tuple((steps[at], nodes) for nodes, at in sorted(found.items(), key=lambda item: item[1]))
+
+
+def _concerns(step: Step, nodes: set[str]) -> bool:
+    return any(node_of(each) in nodes and not isinstance(each, RemoveContainer) for each in step.actions)
 
 
 def node_of(action: Action) -> str:

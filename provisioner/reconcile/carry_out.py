@@ -155,7 +155,7 @@ def _tell(run: Run, node: str, error: ProvisionerError) -> None:
     """Say that a node failed its watch while something else was done."""
     action = next((each for (_, name), each in run.vigil.expected.items() if name == node), None)
     if action is not None:
-        run.world.sink.emit(ActionFailed(action, str(error), error.hint, _log(error)))
+        run.world.sink.emit(ActionFailed(action, str(error), error.hint, _log(error), examine(action, error, run)))
 
 
 def _all_at_once(actions: tuple[Action, ...], run: Run) -> tuple[Failure, ...]:

@@ -19,7 +19,7 @@ from provisioner.model.evidence import (
     Wait,
 )
 from provisioner.model.observed import ObservedContainer, ObservedHost
-from provisioner.model.plan import Action, AwaitHealthy, AwaitRunning
+from provisioner.model.plan import Action, AwaitHealthy, AwaitRunning, WatchSlot
 from provisioner.model.release import ReleaseChange
 from provisioner.planning.compare import compare
 from provisioner.planning.diagnosis.belongings import belongings
@@ -76,7 +76,7 @@ def examine(action: Action, error: ProvisionerError, run: Run) -> Diagnosis | No
     """Return why a container failed, None where no container did, or where its host cannot be asked."""
     if not isinstance(action, Examined) or not isinstance(error, NodeUnhealthy | EngineRefused):
         return None
-    host = action.node_host if isinstance(action, AwaitHealthy) else action.host
+    host = action.node_host if isinstance(action, AwaitHealthy | WatchSlot) else action.host
     try:
         reader, examiner = run.hands(host).reader, run.world.hosts.examiner(run.hosts[host])
     except (HostUnreachable, EngineUnavailable):
@@ -112,7 +112,8 @@ def _with_error(found: Evidence, action: Examined, error: NodeUnhealthy | Engine
     if isinstance(action, AwaitHealthy | AwaitRunning):
         limits = action.healthy_deadline, action.min_healthy_time
         wait = Wait(*limits, waited=watched.waited, good=watched.good, watched=watched.waited)
-    return replace(found, check=watched.check, check_words=watched.words, wait=wait)
+    objection = error.reason if isinstance(action, WatchSlot) else ""
+    return replace(found, check=watched.check, check_words=watched.words, wait=wait, objection=objection)
 
 
 def _look_inside(looking: _Examination, found: Evidence, seen: ObservedContainer) -> Evidence:

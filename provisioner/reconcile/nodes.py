@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioner.errors import EngineRefused, NodeUnhealthy, PlanStale, Watched
+from provisioner.errors import EngineRefused, GateReport, NodeUnhealthy, PlanStale
 from provisioner.model.balancer import ServerState
 from provisioner.model.container import ContainerRequest
 from provisioner.model.observed import ObservedContainer
@@ -181,10 +181,10 @@ class _Watch:
         hint = "its last log lines say why; the old container still serves"
         return NodeUnhealthy(self._host, message, node=self._action.node, log=log, hint=hint, watched=self._watched())
 
-    def _watched(self) -> Watched:
+    def _watched(self) -> GateReport:
         now, server = self._run.world.clock.monotonic(), self._server
         good = now - self._good_since if self._good_since is not None else 0.0
-        return Watched(now - self._since, good, server.check if server else "", server.answer if server else "")
+        return GateReport(now - self._since, good, server.check if server else "", server.answer if server else "")
 
 
 def _cause(container: ObservedContainer) -> str:

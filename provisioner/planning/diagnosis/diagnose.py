@@ -10,7 +10,7 @@ from provisioner.planning.diagnosis.belongings import changed
 from provisioner.planning.diagnosis.ends import crashed, is_down, out_of_memory
 from provisioner.planning.diagnosis.engine import engine_reasons
 from provisioner.planning.diagnosis.listening import listening_reasons
-from provisioner.planning.diagnosis.probing import is_late, probe_reasons
+from provisioner.planning.diagnosis.probing import is_late, probe_reasons, rotation_reasons
 from provisioner.planning.diagnosis.room import room_reasons
 from provisioner.planning.diagnosis.waiting import waiting_reasons
 from provisioner.planning.diagnosis.words import log_reasons
@@ -47,6 +47,7 @@ def _order(evidence: Evidence) -> Iterator[Reading]:
     if is_down(evidence):
         yield from (log_reasons, room_reasons, crashed)
         return
+    yield rotation_reasons
     if any(listening_reasons(evidence)):
         yield listening_reasons
         return

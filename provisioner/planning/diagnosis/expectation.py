@@ -10,10 +10,10 @@ from provisioner.model.desired import Desired, DesiredNode
 from provisioner.model.evidence import Expectation, ListeningSocket, PortHolder, Question
 from provisioner.model.image import Known
 from provisioner.model.observed import ObservedHost
-from provisioner.model.plan import AwaitHealthy, AwaitRunning, ReviveContainer, StartBalancer, StartNode
+from provisioner.model.plan import AwaitHealthy, AwaitRunning, ReviveContainer, StartBalancer, StartNode, WatchSlot
 from provisioner.model.spec import LOAD_BALANCER
 
-Examined = StartNode | ReviveContainer | AwaitHealthy | AwaitRunning | StartBalancer
+Examined = StartNode | ReviveContainer | AwaitHealthy | AwaitRunning | WatchSlot | StartBalancer
 """The actions that a container can fail in."""
 
 

@@ -30,6 +30,12 @@ def is_late(evidence: Evidence) -> bool:
     return answer is None or (bool(answer.fault) and not listens(evidence)) or answer.status == _NOT_YET
 
 
+def rotation_reasons(evidence: Evidence) -> Iterator[Reason]:
+    """Yield that it passed its checks, and failed when real requests came."""
+    if evidence.objection:
+        yield Reason(Cause.FAILED_IN_ROTATION, evidence.objection)
+
+
 def probe_reasons(evidence: Evidence) -> Iterator[Reason]:
     """Yield what the answer to the health question says, and the health test's own output."""
     question, answer = evidence.expected.question, evidence.answer
