@@ -14,6 +14,7 @@
     │   ├── BalancerRefused          the load balancer did not accept a file or a command
     │   ├── CapacityLow              too few nodes would stay in rotation
     │   └── NodeUnhealthy            a node did not pass its gate; carries its last log lines
+    ├── HookFailed                   a command of the user's own failed before anything moved; carries its last lines
     ├── BuildFailed                  an image could not be built; carries the instruction and its output
     ├── SecretMissing                a secret has no value here, or another; names the secret, never the value
     ├── ImageMissing                 nobody we may ask has the image
@@ -133,6 +134,16 @@ class BuildFailed(ProvisionerError):
         self.reason = reason
 
 
+class HookFailed(ProvisionerError):
+    """A hook that has to agree failed, took too long, or could not be run; `output` holds its last lines."""
+
+    def __init__(self, hook: str, reason: str, *, output: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(f"hook {hook}: {reason}", hint=hint)
+        self.hook = hook
+        self.reason = reason
+        self.output = output
+
+
 class SecretMissing(ProvisionerError):
     """A secret cannot be had on this machine, or has another value than is needed; `secret` is its name."""
 
@@ -193,13 +204,37 @@ class CapacityLow(HostError):
     """Too few nodes of a service would stay in a balancer's rotation if more left it."""
 
 
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """How a node looked while it was waited for.
+
+    `waited` is seconds in all, `good` for how long it had been healthy at last; `check` is the code of the balancer's
+    last check of it, `words` the same in the balancer's words.
+    """
+
+    waited: float = 0.0
+    good: float = 0.0
+    check: str = ""
+    words: str = ""
+
+
 class NodeUnhealthy(HostError):
     """A node did not pass its gate; `node` names it, `log` holds the last lines it wrote."""
 
-    def __init__(self, host: str, message: str, *, node: str, log: tuple[str, ...] = (), hint: str = "") -> None:
+    def __init__(
+        self,
+        host: str,
+        message: str,
+        *,
+        node: str,
+        log: tuple[str, ...] = (),
+        hint: str = "",
+        watched: GateReport = GateReport(),
+    ) -> None:
         super().__init__(host, message, hint=hint)
         self.node = node
         self.log = log
+        self.watched = watched
 
 
 class GivenUp(ProvisionerError):

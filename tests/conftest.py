@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from provisioner.hosts.access import AccessSettings, EngineHands, SshHosts
+from provisioner.hosts.examine import EngineExaminer
 from tests.lab_fleet import KindsLab, LabFleet
 
 # A machine that is busy otherwise makes no property wrong.
@@ -45,12 +46,23 @@ def kinds_hands(kinds: KindsLab) -> Iterator[Callable[[str], EngineHands]]:
 
 
 @pytest.fixture(scope="session")
-def real_hands(lab: LabFleet) -> Iterator[EngineHands]:
-    """Return what changes a real host: web4, which no other test puts a fleet on for long."""
-    host = lab.inventory().hosts["web4"]
+def real_hosts(lab: LabFleet) -> Iterator[SshHosts]:
+    """Return what lends real hosts."""
     known = lab.folder / "inventories" / f"{lab.name}.known_hosts"
     with SshHosts(AccessSettings(known_hosts=known, environment={})) as hosts:
-        yield hosts.hands(host)
+        yield hosts
+
+
+@pytest.fixture(scope="session")
+def real_hands(lab: LabFleet, real_hosts: SshHosts) -> EngineHands:
+    """Return what changes a real host: web4, which no other test puts a fleet on for long."""
+    return real_hosts.hands(lab.inventory().hosts["web4"])
+
+
+@pytest.fixture(scope="session")
+def real_examiner(lab: LabFleet, real_hosts: SshHosts) -> EngineExaminer:
+    """Return what looks closer at that host."""
+    return real_hosts.examiner(lab.inventory().hosts["web4"])
 
 
 @pytest.fixture(scope="session")

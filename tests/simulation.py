@@ -25,6 +25,7 @@ from provisioner.local.templates import TemplateFolders
 from provisioner.model.balancer import BalancerConfig
 from provisioner.model.container import FLEET_LABEL, RELEASE_LABEL, ContainerOptions, ContainerRequest
 from provisioner.model.event import Event, Finished
+from provisioner.model.hook import HookEnd, Moment
 from provisioner.model.image import BuildInputs, ContextFile, Known
 from provisioner.model.inventory import Host
 from provisioner.model.lock import Pins
@@ -74,6 +75,20 @@ class Journal:
         """Do nothing."""
 
 
+@dataclass
+class Hooks:
+    """Keeps the moments that were told; `failures` says by moment why its hook fails."""
+
+    moments: list[Moment] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def run(self, moment: Moment, say: Callable[[str], None], secret: Callable[[str], Secret]) -> HookEnd | None:
+        """Keep a moment and say its name."""
+        self.moments.append(moment)
+        say(f"hello from {moment.hook}")
+        return HookEnd((f"./{moment.hook}.sh",), 0.1, self.failures.get(moment.hook, ""), ("last words",))
+
+
 class Simulation:
     """Three web hosts and a balancer in memory.
 
@@ -86,6 +101,7 @@ class Simulation:
         self.balancers = MemoryBalancers(self.hosts.clock, self.hosts)
         self.builder = MemoryBuilder(MemoryImageStore())
         self.sink = Sink()
+        self.hooks = Hooks()
         self.folder = folder
         self.version = "1"
         self.balancer_version = "1"
@@ -234,6 +250,7 @@ class Simulation:
             sink=self.sink,
             builder=self.builder,
             forks=self.forks,
+            hooks=self.hooks,
         )
 
 

@@ -27,11 +27,11 @@ def rollback(
     """Restore a release whole, the one before where none is named."""
     from provisioner.reconcile.apply import Consent, apply
     from provisioner.reconcile.prepare import prepare
-    from provisioner.wiring import rebuild, rollback
+    from provisioner.wiring import rollback
 
     view, chosen = open_view(context, common, run=True), settings(common)
     start = rollback.ground(chosen, release)
-    with rebuild.open_rebuild(chosen, start, view) as world, stop_on_interrupt(view) as stop:
+    with rollback.open_rollback(chosen, start, view) as world, stop_on_interrupt(view) as stop:
         intent = rollback.intend_back(chosen, start)
         prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
         consent = Consent(allow_interruption, stop, partial(confirmed, yes=yes, may_ask=may_ask(common)), asked=not yes)

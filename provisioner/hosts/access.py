@@ -16,6 +16,7 @@ import docker
 from provisioner.errors import HostError
 from provisioner.hosts.containers import EngineContainers
 from provisioner.hosts.engine import Engine
+from provisioner.hosts.examine import EngineExaminer
 from provisioner.hosts.image_lookup import ImageLookup
 from provisioner.hosts.images import EngineImages
 from provisioner.hosts.known_hosts import HostKey, record
@@ -116,6 +117,11 @@ class SshHosts:
         """Return what changes a host. Raise HostUnreachable or EngineUnavailable."""
         return self._lend(host).hands
 
+    def examiner(self, host: Host) -> EngineExaminer:
+        """Return what looks closer at a host. Raise HostUnreachable or EngineUnavailable."""
+        lent = self._lend(host)
+        return EngineExaminer(lent.sight, lent.hands.shell)
+
     def client(self, host: Host) -> docker.APIClient:
         """Return a docker client of a host's engine, for building there; for one thread, closed by the caller.
 
@@ -161,22 +167,22 @@ class SshHosts:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
             if key not in self._lent:
-                self._lent[key] = self._opened(host)
+                self._lent[key] = _opened(host, self._ways, self._settings)
             return self._lent[key]
 
-    def _opened(self, host: Host) -> _Lent:
-        timeouts = self._settings.timeouts
-        sight = _sight(host, self._ways, self._settings)
-        sight.engine.find()
-        hands = EngineHands(
-            EngineReader(sight),
-            EngineContainers(sight.engine, sight.images),
-            EngineShell(sight.engine, timeouts),
-            EngineImages(sight.engine, sight.images),
-            host.variables.get(SOCKET_VARIABLE, "") or DEFAULT_SOCKET,
-            EngineLeases(sight.engine, sight.images),
-        )
-        return _Lent(sight, hands, ReleaseImages(host.name, sight.images))
+
+def _opened(host: Host, ways: Ways, settings: AccessSettings) -> _Lent:
+    sight = _sight(host, ways, settings)
+    sight.engine.find()
+    hands = EngineHands(
+        EngineReader(sight),
+        EngineContainers(sight.engine, sight.images),
+        EngineShell(sight.engine, settings.timeouts),
+        EngineImages(sight.engine, sight.images),
+        host.variables.get(SOCKET_VARIABLE, "") or DEFAULT_SOCKET,
+        EngineLeases(sight.engine, sight.images),
+    )
+    return _Lent(sight, hands, ReleaseImages(host.name, sight.images))
 
 
 def _sight(host: Host, ways: Ways, settings: AccessSettings) -> Sight:

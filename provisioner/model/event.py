@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from provisioner.model.diagnosis import Diagnosis
 from provisioner.model.plan import Action, Plan, Step
 
 Outcome = Literal["complete", "unchanged", "rolled_back", "paused", "halted", "interrupted", "failed"]
@@ -47,12 +48,16 @@ class ActionSucceeded:
 
 @dataclass(frozen=True, slots=True)
 class ActionFailed:
-    """An action failed; `log` holds the last lines of the container or build that explain it."""
+    """An action failed; `log` holds the last lines of the container or build that explain it.
+
+    `diagnosis` says why, where it was a container that failed.
+    """
 
     action: Action
     error: str
     hint: str = ""
     log: tuple[str, ...] = ()
+    diagnosis: Diagnosis | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,25 @@ class LeaseTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class HookSaid:
+    """A line that a hook wrote."""
+
+    hook: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class HookRan:
+    """A hook ended: its command, the seconds it took, why it failed where it did, its last lines."""
+
+    hook: str
+    command: tuple[str, ...]
+    seconds: float
+    failure: str = ""
+    output: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The end of a run: its outcome, the release the fleet is on, the exit code, and what is left to say."""
 
@@ -123,6 +147,8 @@ Event = (
     | HostUnreachableSeen
     | SpaceFreed
     | RolledBack
+    | HookSaid
+    | HookRan
     | Finished
     | LeaseWatched
     | LeaseTaken

@@ -339,6 +339,14 @@ class SavedPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedHook:
+    """A command of the user's own that runs on this machine while the plan is carried out, and at which moment."""
+
+    hook: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The ordered steps from observed to desired.
 
@@ -354,6 +362,7 @@ class Plan:
     unreachable: tuple[str, ...] = field(default=())
     secrets: tuple[MissingSecret, ...] = ()
     drained: tuple[Drained, ...] = ()
+    hooks: tuple[PlannedHook, ...] = ()
 
     @property
     def actions(self) -> int:

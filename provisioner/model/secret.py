@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -78,6 +78,11 @@ def digest(fleet: str, name: str, value: Secret) -> str:
     salt = f"{fleet}\n{name}".encode()
     content = value.reveal().encode(errors="surrogateescape")
     return hashlib.scrypt(content, salt=salt, n=_WORK, r=_BLOCK, p=1, dklen=32).hex()
+
+
+def as_variables(values: Mapping[str, Secret]) -> dict[str, str]:
+    """Return values as variables for a process of the user's own that asked for them by name."""
+    return {name: value.reveal() for name, value in values.items()}
 
 
 def masked(text: str, values: Iterable[Secret]) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from provisioner.model.hook import Hook
+
 LOAD_BALANCER = "load-balancer"
 """The service name of the balancer; a service of the user cannot take it."""
 
@@ -250,5 +252,6 @@ class FleetSpec:
     rollout: RolloutPolicy = RolloutPolicy()
     secrets: Mapping[str, SecretSource] = field(default_factory=dict)
     registry: Registry | None = None
+    hooks: Mapping[str, Hook] = field(default_factory=dict)
     distribution: Literal["star", "relay"] = "star"
     folder: str = ""

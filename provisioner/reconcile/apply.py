@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -18,6 +19,7 @@ from provisioner.planning.lease import lease_hosts
 from provisioner.reconcile.carry_out import Stop, carry_out
 from provisioner.reconcile.discreet import DiscreetSink
 from provisioner.reconcile.guard import Guard, guarded
+from provisioner.reconcile.hooks import herald, heralded
 from provisioner.reconcile.prepare import Prepared, known_images, look, names, plan_again, prepare
 from provisioner.reconcile.recover import Broken, interrupted, recover, robbed
 from provisioner.reconcile.run import Run
@@ -78,7 +80,8 @@ def _under_lease(world: World, intent: Intent, shown: Prepared, consent: Consent
     if not prepared.plan.steps:
         return _unchanged(prepared)
     try:
-        finished = _carried_out(world, intent, prepared, consent, guard)
+        carried = functools.partial(_carried_out, world, intent, prepared, consent, guard)
+        finished = heralded(herald(world, intent, prepared), carried)
     except LeaseLost as lost:  # met between two steps
         return robbed(prepared, 0, lost)
     if finished.outcome == "complete" and intent.scope is None and guard.lease:
@@ -100,6 +103,8 @@ def _refuse_moved(prepared: Prepared, consent: Consent, guard: Guard, intent: In
 
 def _carried_out(world: World, intent: Intent, prepared: Prepared, consent: Consent, guard: Guard) -> Finished:
     making = tuple(step for step in prepared.plan.steps if _makes(step))
+    if making:
+        herald(world, intent, prepared).before_building()
     run = _run(world, intent, prepared, guard)
     made = carry_out(making, run, consent.stop, after=len(prepared.plan.steps) - len(making))
     if made.failure is not None:
@@ -109,6 +114,7 @@ def _carried_out(world: World, intent: Intent, prepared: Prepared, consent: Cons
     if making:
         prepared = _plan_with_images(world, intent, prepared, run.made)
         _refuse_interruption(prepared.plan, consent)
+    herald(world, intent, prepared).before_moving()
     run = _run(world, intent, prepared, guard)
     done = carry_out(prepared.plan.steps, run, consent.stop, before=len(making))
     done = replace(done, actions=done.actions + made.actions)
@@ -167,6 +173,7 @@ def _run(world: World, intent: Intent, prepared: Prepared, guard: Guard) -> Run:
         vigil=vigil,
         at_the_end=_at_the_end(policy),
         guard=guard,
+        after_step=herald(world, intent, prepared).after_step,
     )
 
 

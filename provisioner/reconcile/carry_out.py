@@ -36,6 +36,7 @@ from provisioner.model.plan import (
 )
 from provisioner.planning.diff import BALANCER_NODE
 from provisioner.reconcile.actions import perform
+from provisioner.reconcile.examine import examine
 from provisioner.reconcile.run import Run
 from provisioner.reconcile.vigil import INTERVAL, evict_all, look, of_node, undoing
 
@@ -88,6 +89,7 @@ def carry_out(steps: tuple[Step, ...], run: Run, stop: Stop, before: int = 0, af
             return Progressed(done, _changed(entered, run), began, failure=failure)
         if any(_serves(action) or isinstance(action, WatchSlot) for action in step.actions):
             run.vigil.advance(run)
+        run.after_step(planned)
     return Progressed(done, _changed(entered, run), began)
 
 
@@ -158,7 +160,7 @@ def _tell(run: Run, node: str, error: ProvisionerError) -> None:
     """Say that a node failed its watch while something else was done."""
     action = next((each for (_, name), each in run.vigil.expected.items() if name == node), None)
     if action is not None:
-        run.world.sink.emit(ActionFailed(action, str(error), error.hint, _log(error)))
+        run.world.sink.emit(ActionFailed(action, str(error), error.hint, _log(error), examine(action, error, run)))
 
 
 def _all_at_once(actions: tuple[Action, ...], run: Run) -> tuple[Failure, ...]:
@@ -177,7 +179,8 @@ def attempt(action: Action, run: Run) -> ProvisionerError | None:
     try:
         detail = perform(action, run)
     except ProvisionerError as error:
-        run.world.sink.emit(ActionFailed(action, str(error), error.hint, _log(error)))
+        # Now, while the container is still there: what undoes the step removes it.
+        run.world.sink.emit(ActionFailed(action, str(error), error.hint, _log(error), examine(action, error, run)))
         return error
     run.world.sink.emit(ActionSucceeded(action, clock.monotonic() - begun, detail))
     return None

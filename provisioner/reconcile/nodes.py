@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioner.errors import EngineRefused, NodeUnhealthy, PlanStale
+from provisioner.errors import EngineRefused, GateReport, NodeUnhealthy, PlanStale
 from provisioner.model.balancer import ServerState
 from provisioner.model.balancer_actions import StartBalancer
 from provisioner.model.container import ContainerRequest
@@ -141,6 +141,7 @@ class _Watch:
         self._good_since: float | None = None
         self._first: ObservedContainer | None = None
         self._failed_checks: int | None = None
+        self._server: ServerState | None = None
 
     def waited(self) -> float:
         """Return the seconds since the watch began."""
@@ -149,6 +150,7 @@ class _Watch:
     def satisfied(self, server: ServerState | None) -> bool:
         """Take one look; raise NodeUnhealthy when the container died or the deadline passed."""
         now = self._run.world.clock.monotonic()
+        self._server = server
         reason = self._objection(server)
         self._good_since = None if reason else (self._good_since if self._good_since is not None else now)
         if self._good_since is not None and now - self._good_since >= self._action.min_healthy_time:
@@ -189,7 +191,12 @@ class _Watch:
     def _failure(self, message: str) -> NodeUnhealthy:
         log = self._run.hands(self._host).reader.logs(self._action.name, LOG_LINES)
         hint = "its last log lines say why; the old container still serves"
-        return NodeUnhealthy(self._host, message, node=self._action.node, log=log, hint=hint)
+        return NodeUnhealthy(self._host, message, node=self._action.node, log=log, hint=hint, watched=self._watched())
+
+    def _watched(self) -> GateReport:
+        now, server = self._run.world.clock.monotonic(), self._server
+        good = now - self._good_since if self._good_since is not None else 0.0
+        return GateReport(now - self._since, good, server.check if server else "", server.answer if server else "")
 
 
 def _cause(container: ObservedContainer) -> str:

@@ -14,6 +14,7 @@ from provisioner.model.observed import HostRoute, Observed, Unreachable
 from provisioner.model.plan import Plan
 from provisioner.model.release import Release, ReleaseContent
 from provisioner.planning.addresses import refuse_foreign_addresses, refuse_impossible_binds
+from provisioner.planning.batches import planned_hooks
 from provisioner.planning.content import release_content
 from provisioner.planning.diff import diff
 from provisioner.planning.drained import drained_nodes, with_drained
@@ -139,6 +140,7 @@ def plan_again(
     scene = replace(scene, before_last=seen.before_last, inputs=_inputs(intent, release), cached=seen.cached)
     scene = replace(scene, commands=intent.commands)
     steps = replace(plan(scene, release.name), secrets=missing(desired, intent.vault))
+    steps = replace(steps, hooks=planned_hooks(intent.hooks, steps.steps))
     return Prepared(seen, desired, release, steps, ids, made or {})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -24,7 +24,7 @@ from provisioner.model.image import BuildInputs, ImageTarget, Known, Made
 from provisioner.model.inventory import Host
 from provisioner.model.keeping import KeptInputs
 from provisioner.model.placement import balancer_names
-from provisioner.model.plan import Action
+from provisioner.model.plan import Action, Step
 from provisioner.model.release import Release
 from provisioner.planning.balancer_slots import balancer_containers
 from provisioner.ports import Balancer, HostHands, Progress
@@ -72,6 +72,9 @@ class Run:
         self.world.clock.sleep(seconds)
         look(self)
         self.vigil.hurry(self)
+
+    after_step: Callable[[Step], None] = lambda _: None
+    """Told of every step that is done."""
 
     def hands(self, host: str) -> HostHands:
         """Return what changes a host."""

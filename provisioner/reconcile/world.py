@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from provisioner.model.desired import Desired
+from provisioner.model.hook import Hook
 from provisioner.model.image import BuildInputs
 from provisioner.model.inventory import Host
 from provisioner.model.lease import USUAL_TERM
@@ -19,6 +20,7 @@ from provisioner.ports import (
     Builder,
     Clock,
     EventSink,
+    Hooks,
     Hosts,
     InputsKeeper,
     InputsUnpacker,
@@ -92,6 +94,7 @@ class World:
     builder: Builder | None = None
     builder_host: str = ""
     forks: int = 10
+    hooks: Hooks | None = None
 
     @property
     def lookout(self) -> Lookout:
@@ -109,6 +112,7 @@ class Intent:
     `templates`, `sites` and `lock` are what a release keeps so that it can be made again. `vault` knows the values of
     secrets; the desired fleet names them, and has digests only where it comes out of a release. `commands` are
     the release commands by service. `without` are hosts that no lease is taken on: a person says that they are dead.
+    `verb` is what the user said.
     """
 
     fleet: str
@@ -130,3 +134,5 @@ class Intent:
     commit: str = ""
     vault: Vault = field(default_factory=Vault)
     commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    verb: str = "apply"
+    hooks: Mapping[str, Hook] = field(default_factory=dict)

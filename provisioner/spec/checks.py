@@ -22,6 +22,7 @@ def check(positions: Positions) -> Iterator[Diagnostic]:
     yield from _binds(positions)
     yield from _secrets(positions)
     yield from _registry(positions)
+    yield from _hooks(positions)
 
 
 def _keys(positions: Positions, *location: str | int) -> tuple[str, ...]:
@@ -176,6 +177,12 @@ def _registry(positions: Positions) -> Iterator[Diagnostic]:
         one, other = ("username", "password") if "username" in keys else ("password", "username")
         yield positions.at_key(("registry", one), f"'{one}' needs '{other}'")
     yield from _known_secret(positions, ("registry", "password", "secret"))
+
+
+def _hooks(positions: Positions) -> Iterator[Diagnostic]:
+    for name in _keys(positions, "hooks"):
+        for index in range(_count(positions, "hooks", name, "secrets")):
+            yield from _known_secret(positions, ("hooks", name, "secrets", index))
 
 
 def _known_secret(positions: Positions, place: Location) -> Iterator[Diagnostic]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from provisioner.model.hook import Hook
 from provisioner.model.spec import (
     Base,
     Bind,
@@ -33,6 +34,7 @@ from provisioner.spec.schema import (
     BaseText,
     BuildText,
     FleetText,
+    HookText,
     LoadBalancerText,
     RegistryText,
     SecretText,
@@ -47,7 +49,7 @@ _BALANCER_TEMPLATE = "haproxy"
 def fleet_spec(text: FleetText, source: SourceText) -> FleetSpec:
     """Return the fleet that a validated text declares; paths are resolved from the text's folder."""
     services = {name: _service(name, service, source) for name, service in text.services.items()}
-    given = _given(text, "bases", "load_balancer", "rollout", "secrets", "registry", "distribution")
+    given = _given(text, "bases", "load_balancer", "rollout", "secrets", "registry", "hooks", "distribution")
     if "load_balancer" in given:
         given["load_balancer"] = _load_balancer(text.load_balancer, services, source)
     if "bases" in given:
@@ -56,6 +58,8 @@ def fleet_spec(text: FleetText, source: SourceText) -> FleetSpec:
         given["secrets"] = {name: _secret(secret, source) for name, secret in text.secrets.items()}
     if "registry" in given:
         given["registry"] = _registry(text.registry)
+    if "hooks" in given:
+        given["hooks"] = {name: _hook(hook) for name, hook in text.hooks.items()}
     if "rollout" in given:
         given["rollout"] = RolloutPolicy(**_given(text.rollout))
     return FleetSpec(name=text.name, services=services, folder=source.directory, **given)
@@ -79,6 +83,11 @@ def _secret(text: SecretText, source: SourceText) -> SecretSource:
     if "file" in text.model_fields_set:
         return FromFile(source.resolve(text.file))
     return FromCommand(tuple(text.command))
+
+
+def _hook(text: HookText) -> Hook:
+    given = _given(text)
+    return Hook(**given | {key: tuple(given[key]) for key in ("command", "secrets") if key in given})
 
 
 def _registry(text: RegistryText) -> Registry:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from provisioner.model.hook import HOOKS
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.spec.tree import Scalar, describe
 
@@ -293,6 +294,7 @@ ImageReference = Annotated[
 Suite = Annotated[str, BeforeValidator(matching(r"[a-z][a-z0-9-]*", "a Debian suite such as bookworm")), _text_schema()]
 SecretName = Annotated[str, BeforeValidator(matching(_ENTRY, "the name of a secret")), _key_schema(_ENTRY)]
 SecretReference = Annotated[str, BeforeValidator(matching(_ENTRY, "the name of a secret")), _text_schema(_ENTRY)]
+HookKey = Annotated[str, BeforeValidator(choice(*HOOKS)), _key_schema("|".join(HOOKS))]
 VariableName = Annotated[
     str, BeforeValidator(matching(_ARGUMENT_KEY, "the name of a variable")), _text_schema(_ARGUMENT_KEY)
 ]

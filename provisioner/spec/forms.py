@@ -26,6 +26,19 @@ def words(value: Any) -> Any:
     return [_like(value, part) for part in parts]
 
 
+def program(value: Any) -> Any:
+    """Open a command as `words` does; there has to be one."""
+    found = words(value)
+    if isinstance(found, list) and not found:
+        raise Unfit("there is no command", "[./hooks/check.sh, argument]")
+    return found
+
+
+def hook(value: Any) -> Any:
+    """Open the command of a hook into a mapping."""
+    return {"command": value} if isinstance(value, Scalar | list) else value
+
+
 def health_test(value: Any) -> Any:
     """Open a health test written as one text into a shell's; check the first word of a list."""
     if isinstance(value, Scalar):

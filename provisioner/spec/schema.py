@@ -26,6 +26,7 @@ _PAIRS_SCHEMA = {
 
 Words = Annotated[list[kind.Argument], BeforeValidator(forms.words), WithJsonSchema(_WORDS_SCHEMA)]
 HealthTest = Annotated[list[kind.Argument], BeforeValidator(forms.health_test), WithJsonSchema(_WORDS_SCHEMA)]
+Program = Annotated[list[kind.Argument], BeforeValidator(forms.program), WithJsonSchema(_WORDS_SCHEMA)]
 Environment = Annotated[
     dict[kind.EnvironmentKey, kind.Value], BeforeValidator(forms.pairs), WithJsonSchema(_PAIRS_SCHEMA)
 ]
@@ -238,11 +239,29 @@ class RegistryText(Strict):
     password: PasswordText = key("Password to log in with, as {secret: NAME}.")
 
 
+class HookText(Strict):
+    """A command of your own that runs on this machine at one moment of a run, in the folder of the spec."""
+
+    command: Program = required("Command and arguments; a path with a slash is relative to the spec.")
+    timeout: kind.PositiveDuration = key("Time it may take before it is killed, 60s where absent.")
+    environment: Environment = key("Variables it gets besides ours.")
+    secrets: list[kind.SecretReference] = key("Secrets it gets, each in a variable of its name; none where absent.")
+
+
+Hooks = dict[
+    kind.HookKey,
+    Annotated[
+        HookText,
+        BeforeValidator(forms.hook, json_schema_input_type=HookText | Annotated[Any, WithJsonSchema(_WORDS_SCHEMA)]),
+    ],
+]
+
+
 class FleetText(Strict):
     """A fleet: a load balancer and the services behind it."""
 
     later: ClassVar[tuple[str, ...]] = (
-        "accessories", "baseline", "hooks", "maintenance", "schedule",
+        "accessories", "baseline", "maintenance", "schedule",
     )  # fmt: skip
 
     name: kind.Name = required("Name of the fleet; it begins the name of every container.")
@@ -254,6 +273,7 @@ class FleetText(Strict):
     distribution: kind.Distribution = key(
         "How images reach hosts: each from this machine (star), or from host to host (relay); star where absent."
     )
+    hooks: Hooks = key("Commands that run here at moments of a run, by moment; none where absent.")
     rollout: RolloutText = key("How a change moves through the fleet; one node at a time where absent.")
 
 

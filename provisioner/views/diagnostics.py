@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.text import Text
 
-from provisioner.errors import BuildFailed, Diagnostic, InvalidInput, NodeUnhealthy, ProvisionerError
+from provisioner.errors import BuildFailed, Diagnostic, HookFailed, InvalidInput, NodeUnhealthy, ProvisionerError
 from provisioner.views.page import clean, indented
 from provisioner.views.words import names, plural
 
@@ -24,6 +24,8 @@ def error_page(error: ProvisionerError, width: int) -> Iterator[RenderableType]:
         case BuildFailed():
             failing = (f"at: {error.instruction}",) if error.instruction else ()
             yield from explanation(error.message, error.hint, (*failing, *error.output))
+        case HookFailed():
+            yield from explanation(error.message, error.hint, error.output)
         case NodeUnhealthy():
             yield from explanation(error.message, error.hint, error.log)
         case _:

@@ -13,6 +13,8 @@ from provisioner.model.event import (
     ActionSucceeded,
     Event,
     Finished,
+    HookRan,
+    HookSaid,
     HostUnreachableSeen,
     LeaseTaken,
     LeaseWatched,
@@ -73,6 +75,7 @@ def plan_object(plan: Plan, unreachable: Sequence[Unreachable] = ()) -> Json:
         "changes": [_plain(change) for change in plan.changes],
         "missing_secrets": [_plain(each) for each in plan.secrets],
         "drained": [_plain(each) for each in plan.drained],
+        "hooks": [_plain(hook) for hook in plan.hooks],
         "unreachable": [
             {"host": name, "reason": why[name].reason if name in why else ""}
             for name in dict.fromkeys((*plan.unreachable, *why))
@@ -99,6 +102,8 @@ def event_object(event: Event) -> Json:
             return {"type": "step_started", "step": event.number, "of": event.total, "title": event.step.title}
         case HostUnreachableSeen():
             return {"type": "host_unreachable", "host": event.host, "reason": event.reason, "hint": event.hint}
+        case HookSaid() | HookRan():
+            return {"type": snake_case(type(event).__name__), **_plain_fields(event)}
         case SpaceFreed():
             return {"type": "space_freed", "host": event.host, "images": event.images, "bytes": event.freed}
         case RolledBack():

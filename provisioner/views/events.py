@@ -11,6 +11,8 @@ from provisioner.model.event import (
     ActionFailed,
     ActionSucceeded,
     Finished,
+    HookRan,
+    HookSaid,
     HostUnreachableSeen,
     LeaseTaken,
     LeaseWatched,
@@ -19,6 +21,7 @@ from provisioner.model.event import (
     SpaceFreed,
     StepStarted,
 )
+from provisioner.views.diagnosis import diagnosis_page
 from provisioner.views.diagnostics import explanation
 from provisioner.views.marks import Marks
 from provisioner.views.page import clean, hanging, indented
@@ -62,7 +65,11 @@ def failed_page(event: ActionFailed, marks: Marks) -> Iterator[RenderableType]:
     """Yield an action that failed: what, why, the lines that explain it, what to do."""
     failed = f"{place(event.action)}: failed to {sentence(event.action)}"
     yield hanging(Text(f"{marks.bad} ", style="bad"), Text(failed, style="bad"))
-    yield from explanation(event.error, event.hint, event.log)
+    if event.diagnosis is None:
+        yield from explanation(event.error, event.hint, event.log)
+    else:
+        yield from explanation(event.error)
+        yield from diagnosis_page(event.diagnosis)
 
 
 def unreachable_page(event: HostUnreachableSeen, marks: Marks) -> Iterator[RenderableType]:
@@ -70,6 +77,24 @@ def unreachable_page(event: HostUnreachableSeen, marks: Marks) -> Iterator[Rende
     yield Text(f"{marks.bad} {event.host} unreachable: {clean(event.reason)}", style="bad")
     if event.hint:
         yield Text.assemble(("hint: ", "command"), clean(event.hint))
+
+
+def hook_line(event: HookSaid) -> RenderableType:
+    """Return a line that a hook wrote."""
+    return indented(Text.assemble(("| ", "faint"), clean(event.line)))
+
+
+def hook_page(event: HookRan, marks: Marks, *, quiet: bool) -> Iterator[RenderableType]:
+    """Yield how a hook ended; in a quiet run only one that failed, with its last lines, which were not shown yet."""
+    if not event.failure:
+        if not quiet:
+            said = Text.assemble((f"{marks.good} ", "good"), f"hook {event.hook}: {clean(' '.join(event.command))}")
+            yield said.append(f"  {duration(event.seconds)}", "faint")
+        return
+    lead = Text(f"{marks.bad} ", style="bad")
+    yield hanging(lead, Text(f"hook {event.hook}: {clean(event.failure)}", style="bad"))
+    if quiet:
+        yield from (hook_line(HookSaid(event.hook, line)) for line in event.output)
 
 
 def freed_line(event: SpaceFreed) -> str:

@@ -12,7 +12,7 @@ from typing import TextIO
 from provisioner import __version__
 from provisioner.errors import Interrupted, ProvisionerError
 from provisioner.model.drift import Drift, DriftSummary
-from provisioner.model.event import ActionProgress, Event, Finished, Outcome
+from provisioner.model.event import ActionProgress, Event, Finished, HookSaid, Outcome
 from provisioner.model.finding import Finding, Verdict
 from provisioner.model.image import Made, PathDifference
 from provisioner.model.lease import LeasesSeen
@@ -26,7 +26,7 @@ from provisioner.views.encode import SCHEMA, Json, drift_object, event_object, p
 from provisioner.views.history import comparison_object, history_object, release_object
 from provisioner.views.images import differences_object, images_object
 from provisioner.views.lease import leases_object
-from provisioner.views.page import Page
+from provisioner.views.page import Page, clean
 from provisioner.views.sentences import action_key
 from provisioner.views.settings import DEFAULT_WIDTH
 
@@ -53,6 +53,9 @@ class JsonVoice:
         """
         with self._lock, suppress(OSError):
             if isinstance(event, ActionProgress) and not self._is_news(event):
+                return
+            if isinstance(event, HookSaid):
+                self._messages.show(f"{event.hook}: {clean(event.line)}")
                 return
             if not self._begun:
                 self._begun = True

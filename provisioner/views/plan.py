@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -35,6 +36,7 @@ def plan_page(
         yield ""
         yield from _changes(plan.changes, marks)
         yield from _steps(plan.steps, marks, every_step=every_step)
+        yield from _hooks(plan)
         yield from _interruptions(plan, marks)
     for each in plan.drained:
         yield hanging(Text(f"{marks.waiting} ", style="warn"), Text(clean(out_of_rotation(each)), style="warn"))
@@ -100,6 +102,15 @@ def _grouped(steps: tuple[Step, ...]) -> Iterator[tuple[int, int, str]]:
 
 def _who(step: Step) -> str:
     return _SLOT.sub("", step.title.rpartition(": ")[0])
+
+
+def _hooks(plan: Plan) -> Iterator[RenderableType]:
+    if plan.hooks:
+        yield Text("commands of yours that run here:")
+        yield from (
+            hanging(Text(f"{each.hook:>12}  ", style="faint"), clean(shlex.join(each.command))) for each in plan.hooks
+        )
+        yield ""
 
 
 def _interruptions(plan: Plan, marks: Marks) -> Iterator[RenderableType]:

@@ -13,6 +13,8 @@ from provisioner.model.event import (
     ActionSucceeded,
     Event,
     Finished,
+    HookRan,
+    HookSaid,
     HostUnreachableSeen,
     LeaseTaken,
     LeaseWatched,
@@ -54,6 +56,11 @@ class _Run:
                 self._failed(event)
             case HostUnreachableSeen():
                 self._err.show(*events.unreachable_page(event, self._err.marks))
+            case HookSaid():
+                if self._settings.verbosity >= 0:
+                    self._err.show(events.hook_line(event))
+            case HookRan():
+                self._err.show(*events.hook_page(event, self._err.marks, quiet=self._settings.verbosity < 0))
             case SpaceFreed():
                 self._out.show(events.freed_line(event))
             case RolledBack():

@@ -121,11 +121,17 @@ def fleet_name(settings: Settings) -> str:
     return read_fleet(sources.read_source(settings.file), settings.environment).spec.name
 
 
+def declared_spec(settings: Settings) -> FleetSpec | None:
+    """Return what the spec declares, None where there is no spec."""
+    if not settings.file.exists():
+        return None
+    return read_fleet(sources.read_source(settings.file), settings.environment).spec
+
+
 def declared_secrets(settings: Settings) -> Mapping[str, SecretSource]:
     """Return where the spec says that secrets are, nothing where there is no spec."""
-    if not settings.file.exists():
-        return {}
-    return read_fleet(sources.read_source(settings.file), settings.environment).spec.secrets
+    spec = declared_spec(settings)
+    return spec.secrets if spec else {}
 
 
 def named_fleet(settings: Settings) -> str:
@@ -166,6 +172,7 @@ def intend(
         commit=git.commit(settings.file.absolute().parent),
         vault=open_vault(spec.secrets, settings.environment, settings.file.absolute().parent),
         commands={each.name: each.release_command for each in spec.services.values() if each.release_command},
+        hooks=spec.hooks,
     )
 
 

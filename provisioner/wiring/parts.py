@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from provisioner.images.shipping.courier.couriers import Couriers
     from provisioner.images.shipping.relay import Relays
     from provisioner.images.shipping.ship import CacheShipper
+    from provisioner.local.hooks import LocalHooks
 from provisioner.wiring.controller import controller
 from provisioner.wiring.fleet import MIRROR_VARIABLE, Declared, Settings, read_fleet_inventory
 
@@ -115,6 +116,7 @@ def open_world(settings: Settings, declared: Declared, sink: EventSink) -> Itera
             builder=builder,
             builder_host=place_of_building,
             forks=settings.forks,
+            hooks=_hooks(settings, declared),
         )
 
 
@@ -128,6 +130,13 @@ def _relays(couriers: Couriers, declared: Declared, stack: ExitStack) -> Relays 
     relays = Relays(couriers.relay, addresses)
     stack.callback(relays.close)
     return relays
+
+
+def _hooks(settings: Settings, declared: Declared) -> LocalHooks:
+    from provisioner.local.hooks import LocalHooks
+
+    spec = declared.spec
+    return LocalHooks(spec.hooks, settings.file.absolute().parent, settings.environment, spec.secrets)
 
 
 def _through_registry(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioner.errors import UsageError
@@ -63,10 +63,11 @@ def ground(settings: Settings, name: str, bundle: Path | None, *, deploys: bool)
 
 
 @contextmanager
-def open_rebuild(settings: Settings, start: Ground, sink: EventSink) -> Iterator[World]:
-    """Lend all that a rebuild may use."""
+def open_rebuild(settings: Settings, start: Ground, sink: EventSink, hooks: FleetSpec | None = None) -> Iterator[World]:
+    """Lend all that a rebuild may use; `hooks` is the spec whose hooks are called, where some are."""
+    bare = FleetSpec(start.release.content.desired.fleet, {})
     declared = Declared(
-        spec=FleetSpec(start.release.content.desired.fleet, {}),
+        spec=replace(bare, hooks=hooks.hooks, secrets=hooks.secrets) if hooks else bare,
         inventory=start.inventory,
         placement=Placement((), (), start.inventory.hosts),
         templates=TemplateFolders(settings.folder),

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from provisioner.local import addresses, git
 from provisioner.model.release import Release
 from provisioner.model.spec import RolloutPolicy
 from provisioner.planning.rehome import declared_again, rehomed
+from provisioner.ports import EventSink
 from provisioner.reconcile.chronicle import open_archive
 from provisioner.reconcile.restore import restoring
-from provisioner.reconcile.world import Intent
+from provisioner.reconcile.world import Intent, World
 from provisioner.render.balancer import balancer_text, kept_renderer
 from provisioner.spec.patterns import select
 from provisioner.spec.place import place
-from provisioner.wiring.fleet import Settings, declared_secrets, fleet_name, read_fleet_inventory
+from provisioner.wiring.fleet import Settings, declared_spec, fleet_name, read_fleet_inventory
 from provisioner.wiring.parts import open_lookout
-from provisioner.wiring.rebuild import Ground, nowhere
+from provisioner.wiring.rebuild import Ground, nowhere, open_rebuild
 from provisioner.wiring.secrets import open_vault
 
 
@@ -62,8 +65,14 @@ def _policy(release: Release) -> RolloutPolicy:
 
 def _by_whom(settings: Settings, start: Ground, intent: Intent) -> Intent:
     scope = frozenset(select(start.inventory, settings.limit)) if settings.limit else None
-    secret = any(node.secrets for node in intent.desire({}).nodes)
-    vault = open_vault(
-        declared_secrets(settings) if secret else {}, settings.environment, settings.file.absolute().parent
-    )
-    return replace(intent, scope=scope, author=git.author(settings.environment), vault=vault)
+    spec = declared_spec(settings)
+    vault = open_vault(spec.secrets if spec else {}, settings.environment, settings.file.absolute().parent)
+    intent = replace(intent, scope=scope, author=git.author(settings.environment), vault=vault)
+    return replace(intent, verb="rollback", hooks=spec.hooks if spec else {})
+
+
+@contextmanager
+def open_rollback(settings: Settings, start: Ground, sink: EventSink) -> Iterator[World]:
+    """Lend all that a rollback may use, the hooks of the spec too, where there is one."""
+    with open_rebuild(settings, start, sink, declared_spec(settings)) as world:
+        yield world

@@ -14,7 +14,7 @@ from provisioner.hosts.memory import MemoryHosts
 from provisioner.model.container import FLEET_LABEL, ContainerOptions, ContainerRequest, Mount, PublishedPort
 from provisioner.model.image import ImageFacts
 from provisioner.model.inventory import Host
-from provisioner.ports import HostHands
+from provisioner.ports import Examiner, HostHands
 
 FLEET = "contract"
 MEMORY_IMAGE = "sha256:" + "1" * 64
@@ -27,6 +27,7 @@ class Bench:
 
     hands: HostHands
     image: str
+    examiner: Examiner
     made: list[str] = field(default_factory=list)
     volumes: list[str] = field(default_factory=list)
     number: int = field(default_factory=lambda: next(_numbers))
@@ -75,16 +76,16 @@ def memory_bench() -> Bench:
     host = Host("web1", "192.0.2.1")
     hosts = MemoryHosts([host])
     hosts["web1"].images.add(ImageFacts(MEMORY_IMAGE, tags=("contract:1",)))
-    return Bench(hosts.hands(host), MEMORY_IMAGE)
+    return Bench(hosts.hands(host), MEMORY_IMAGE, hosts.examiner(host))
 
 
 @pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.lab)])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    """Lend a bench; the real one needs `real_hands` (HostHands) and `real_image` (an id on that host)."""
+    """Lend a bench; the real one needs `real_hands`, `real_examiner`, and `real_image` (an id on that host)."""
     if request.param == "memory":
         made = memory_bench()
     else:
-        made = Bench(request.getfixturevalue("real_hands"), request.getfixturevalue("real_image"))
+        made = Bench(*(request.getfixturevalue(f"real_{part}") for part in ("hands", "image", "examiner")))
     yield made
     made.clear()
 

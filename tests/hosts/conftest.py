@@ -240,9 +240,9 @@ class Workbench:
             name, self.image, ContainerOptions(**options), "bench", ports, {FLEET_LABEL: self.fleet}
         )
 
-    def running(self, **options: Any) -> str:
+    def running(self, suffix: str = "a", **options: Any) -> str:
         """Create and start a container."""
-        container_id = self.hands.containers.create(self.request(**options))
+        container_id = self.hands.containers.create(self.request(suffix, **options))
         self.hands.containers.start(container_id)
         return container_id
 

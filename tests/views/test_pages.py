@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from provisioner.errors import BuildFailed, Diagnostic, HostUnreachable, InvalidInput, NodeUnhealthy
+from provisioner.errors import BuildFailed, Diagnostic, HookFailed, HostUnreachable, InvalidInput, NodeUnhealthy
+from provisioner.model.diagnosis import Cause, Diagnosis, Reason
 from provisioner.model.drift import Drift, DriftSummary
 from provisioner.model.event import (
     ActionFailed,
     ActionProgress,
     ActionSucceeded,
     Finished,
+    HookRan,
+    HookSaid,
     HostUnreachableSeen,
     PlanMade,
     StepStarted,
@@ -21,7 +24,7 @@ from provisioner.model.event import (
 from provisioner.model.finding import Finding
 from provisioner.model.image import Known
 from provisioner.model.observed import Unreachable
-from provisioner.model.plan import Plan, ShipImage, Step
+from provisioner.model.plan import Plan, PlannedHook, ShipImage, Step
 from provisioner.model.status import FleetStatus
 from provisioner.views.settings import Settings
 from provisioner.views.view import View
@@ -90,6 +93,36 @@ def failing_run(view: View) -> None:
     view.emit(Finished("halted", None, 6, actions=12, seconds=7.25, message="web1/web-1 runs r13, web2/web-1 r12."))
 
 
+def unhealthy_run(view: View) -> None:
+    """Carry out a step in which a node fails its gate, and say why."""
+    action = start("web3/web-1")
+    reasons = (
+        Reason(
+            Cause.MISSING_VARIABLE,
+            "it asks for the variable NAME, which r11-1b2c3d4e5f60 set and r12-9f3c1e0a7b21 does not",
+            "services: {web: {environment: {NAME: …}}}",
+        ),
+        Reason(Cause.CRASHED, "its program ended with exit code 1 (an error of the program itself)"),
+    )
+    log = ("Traceback (most recent call last):", "\x1b[31mKeyError\x1b[0m: 'NAME'\x07")
+    changes = ("environment NAME: removed", "image: 4be1c0ffee12 -> 77aa01d0c0de")
+    gaps = ("web3: could not look inside",)
+    found = Diagnosis("web3", "web3/web-1", reasons, log, "r11-1b2c3d4e5f60", changes, gaps)
+    view.emit(ActionFailed(action, "web3: the container of web3/web-1 ended (exit code 1)", "look", log, found))
+    nothing_changed = replace(found, reasons=reasons[1:], log=(), changes=(), gaps=())
+    view.emit(ActionFailed(action, "web3: the container of web3/web-1 ended (exit code 1)", "", (), nothing_changed))
+
+
+HOOKED = (PlannedHook("pre-apply", ("./ask.sh", "right now")), PlannedHook("on-failure", ("./page.sh",)))
+
+
+def hooked_run(view: View) -> None:
+    """Hear hooks: one that agrees, one that fails after the fact."""
+    view.emit(HookSaid("pre-apply", "it is \x1b[31mTuesday\x1b[0m"))
+    view.emit(HookRan("pre-apply", ("./ask.sh", "--now"), 0.31, "", ("it is Tuesday",)))
+    view.emit(HookRan("post-apply", ("./announce.sh",), 60.0, "./announce.sh took longer than 60 s and was killed", ()))
+
+
 PAGES: dict[str, Show] = {
     "plan-first": lambda view: view.plan(first_plan()),
     "plan-changes": lambda view: view.plan(changing_plan()),
@@ -106,6 +139,14 @@ PAGES: dict[str, Show] = {
     "drift-none": lambda view: view.drift("shop", (), DriftSummary(4, 3, 0, 0)),
     "apply": run,
     "apply-failing": failing_run,
+    "apply-unhealthy": unhealthy_run,
+    "apply-hooks": hooked_run,
+    "plan-hooks": lambda view: view.plan(replace(first_plan(), hooks=HOOKED)),
+    "error-hook": lambda view: view.error(
+        HookFailed(
+            "pre-apply", "./ask.sh ended with exit status 3", output=("it is Friday",), hint="ask again on Monday"
+        )
+    ),
     "apply-unchanged": lambda view: view.emit(Finished("unchanged", RELEASE, 0)),
     "error-spec": lambda view: view.error(SPEC),
     "error-build": lambda view: view.error(

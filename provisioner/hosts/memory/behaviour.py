@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from provisioner.model.evidence import Answer, ListeningSocket
+
 RESTART_DELAY = 1.0
 """Seconds between the end of a program and its next start by a restart policy."""
 
@@ -18,6 +20,7 @@ class AppBehaviour:
     by itself after `exits_after`, with `exit_code`. `stops_after` is how long it takes to obey its stop signal.
     It fails its checks during every other stretch of `sick_every`, and answers `failing_requests`, a share from 0 to
     1, of real requests with 500.
+    `sockets` are what it listens on where that is not the port it is expected on, `answers` what it says by path.
     """
 
     starts_listening_after: float = 0.0
@@ -31,6 +34,8 @@ class AppBehaviour:
     failing_requests: float = 0.0
     log: tuple[str, ...] = ()
     pages: Mapping[str, bytes] = field(default_factory=dict)
+    sockets: tuple[ListeningSocket, ...] | None = None
+    answers: Mapping[str, Answer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

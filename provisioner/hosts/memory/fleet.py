@@ -10,6 +10,7 @@ from provisioner.errors import HostUnreachable
 from provisioner.hosts.memory.behaviour import AppBehaviour
 from provisioner.hosts.memory.clock import MemoryClock
 from provisioner.hosts.memory.effects import Effect, Effects
+from provisioner.hosts.memory.examiner import MemoryExaminer
 from provisioner.hosts.memory.host import MemoryHost
 from provisioner.hosts.memory.reader import MemoryReader
 from provisioner.model.inventory import Host
@@ -66,6 +67,10 @@ class MemoryHosts:
             raise HostUnreachable(host.name, f"{host.address}: name or service not known")
         self._hosts[host.name].line.reach()
         return self._hosts[host.name]
+
+    def examiner(self, host: Host) -> MemoryExaminer:
+        """Return what looks closer at a host. Raise HostUnreachable."""
+        return MemoryExaminer(self.hands(host).machine)
 
     def answers(self, address: str, port: int, path: str | None, at: float) -> bool:
         """Tell whether a check from another host passed at a moment: HTTP on a path, or a connection for None."""

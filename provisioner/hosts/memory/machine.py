@@ -85,7 +85,8 @@ class Machine:
     """One host in memory. Everything that reads or changes it does so under `lock`.
 
     `behaviours` says by image id how programs behave, `execute` and `converse` what runs inside containers;
-    `strangers` are address and port of what listens there and is no container.
+    `strangers` are address and port of what listens there and is no container. `examined` refuses to have something
+    looked at more closely (`sockets`, `answer`, …).
     """
 
     def __init__(self, line: Line, clock: Clock, behaviours: Mapping[str, AppBehaviour]) -> None:
@@ -100,6 +101,7 @@ class Machine:
         self.images = MemoryImages(line, self._image_in_use)
         self.execute: Callable[[str, tuple[str, ...]], Completed | None] = lambda _id, _argv: None
         self.converse: Callable[[str, tuple[str, ...]], Stream] | None = None
+        self.examined: Callable[[str], EngineRefused | None] = lambda _what: None
         self._count = 0
 
     def number(self) -> int:
