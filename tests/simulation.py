@@ -178,7 +178,7 @@ class Simulation:
 
     def shipper(self) -> CacheShipper:
         """Return what brings images to hosts."""
-        return CacheShipper(LayerCache(self.folder), self.sources)
+        return CacheShipper(LayerCache(self.folder), self.sources, pauses=(0.0, 0.0, 0.0))
 
     def write(self, path: str, text: str) -> None:
         """Put a file into the build context of the web service."""
