@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.planning.judging import LEAST_ERRORS
 from tests.rolling_fleet import WEB_HOSTS, Rolled, RollingFleet
 
 pytestmark = pytest.mark.lab
@@ -23,6 +24,9 @@ DRAIN = 8.0
 """Seconds the fleet gives leaving nodes (`drain_timeout`)."""
 MOST = 0.005
 """The share of requests that a release which got ready may cost, from its first one to the end of the way back."""
+
+FEW = LEAST_ERRORS + 2
+"""Requests that may fail whatever the share: so many answers it takes to judge, and two more may be under way."""
 
 
 def taken_back(rolling: RollingFleet, mode: str, after: float = 0.0) -> tuple[Rolled, str]:
@@ -52,17 +56,17 @@ def test_a_release_that_never_gets_ready_costs_no_request(rolling: RollingFleet,
 
 @pytest.mark.parametrize("case", READY_FIRST)
 def test_a_release_that_fails_later_costs_hardly_any_request(rolling: RollingFleet, case: str) -> None:
-    """It ends after 5 s, answers 500 to whoever is no check, or takes all memory: at most one request in 200 fails."""
+    """It ends after 5 s, answers 500 to all but checks, or takes all memory: one request in 200 fails, or a few."""
     rolled, name = taken_back(rolling, *READY_FIRST[case])
     failed, sent = rolled.failed_since(name)
-    assert failed <= sent * MOST, (failed, sent, rolled.reasons)
+    assert failed <= max(sent * MOST, FEW), (failed, sent, rolled.reasons)
 
 
 def test_a_crash_in_the_monitor_window_takes_back_every_node(rolling: RollingFleet) -> None:
     """The first nodes are watched beside the batches that follow: all of them go back to what they had."""
     rolled, name = taken_back(rolling, "crash", 7.0)
     failed, sent = rolled.failed_since(name)
-    assert failed <= sent * MOST, (failed, sent, rolled.reasons)
+    assert failed <= max(sent * MOST, FEW), (failed, sent, rolled.reasons)
 
 
 @pytest.fixture
