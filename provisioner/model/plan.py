@@ -135,8 +135,23 @@ class EnterRotation:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaveRotation:
+    """Send no new requests to a slot; those under way go on, and nobody waits for them."""
+
+    host: str
+    node: str
+    slot: Slot
+    backend: str
+    servers: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DrainSlot:
-    """Send no new requests to a slot, wait until it has no session, cut those that outlive the timeout (seconds)."""
+    """Send no new requests to a slot, wait until it has no session, cut those that outlive the timeout (seconds).
+
+    The timeout counts from when the slot left rotation in this run.
+    """
 
     host: str
     node: str
@@ -284,6 +299,7 @@ Action = (
     | AwaitHealthy
     | AwaitRunning
     | EnterRotation
+    | LeaveRotation
     | DrainSlot
     | StopContainer
     | RestSlot

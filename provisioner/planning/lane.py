@@ -2,7 +2,7 @@
 
 A fresh container enters at a tenth of a peer's share while the old one of its node goes on serving. The old one
 leaves when the fresh one was watched for long enough; that stands in the plan as many batches later as fit into the
-watch, so that only the last batches are waited for.
+watch, so that only the last batches are waited for. What has left empties in the same way beside further batches.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from provisioner.model.balancer import FULL_SHARE
 from provisioner.model.plan import Step
 from provisioner.model.spec import RolloutPolicy
 from provisioner.planning.moves import Move, in_rotation
-from provisioner.planning.node_steps import Floor, Rota, enter_steps, full_steps, leave_steps, no_floor, watch_steps
+from provisioner.planning.node_steps import (
+    Floor,
+    Rota,
+    end_steps,
+    enter_steps,
+    full_steps,
+    leave_steps,
+    watch_steps,
+)
 from provisioner.planning.pairing import NodeView
 
 CAPPED_SHARE = 10
@@ -32,7 +40,7 @@ def lane_steps(rota: Rota, views: tuple[NodeView, ...], moves: tuple[Move, ...])
     idle = tuple(each for each in moves if not each.serves)
     if idle:
         yield from enter_steps(rota, idle)
-        yield from leave_steps(rota, idle, no_floor)
+        yield from end_steps(rota, idle)
     serving = tuple(each for each in moves if each.serves)
     batches = tuple(batch for batch in _batches(rota.scene.policy, serving))
     if rota.scene.policy.order == "stop-first":
@@ -75,20 +83,30 @@ def number(share: int | str, nodes: int) -> int:
 
 def _start_first(rota: Rota, batches: tuple[tuple[Batch, bool], ...], keep: Floor) -> Iterator[Step]:
     policy = rota.scene.policy
-    share, lag = _share(rota), beside(policy)
+    share, lag = _share(rota), beside(policy, policy.monitor)
+    emptied = lag + beside(policy, policy.drain_timeout)
     for at, (batch, canary) in enumerate(batches):
         yield from enter_steps(rota, batch, share)
         if canary:
             yield from watch_steps(rota, batch, policy.canary_soak, share, "watch as a canary")
         if at >= lag:
             yield from _settle(rota, batches[at - lag][0], share, keep)
+        if at >= emptied:
+            yield from end_steps(rota, _balanced(rota, batches[at - emptied][0]))
     for batch, _ in batches[max(len(batches) - lag, 0) :]:
         yield from _settle(rota, batch, share, keep)
+    last = tuple(each for batch, _ in batches[max(len(batches) - emptied, 0) :] for each in batch)
+    yield from end_steps(rota, _balanced(rota, last))
 
 
-def beside(policy: RolloutPolicy) -> int:
-    """Return how many further batches come before a batch was watched for long enough."""
-    return math.ceil(policy.monitor / max(policy.min_healthy_time, 1.0))
+def beside(policy: RolloutPolicy, seconds: float) -> int:
+    """Return how many further batches come before some seconds have passed."""
+    return math.ceil(seconds / max(policy.min_healthy_time, 1.0))
+
+
+def _balanced(rota: Rota, moves: Batch) -> Batch:
+    """Return the nodes that a balancer sends requests to: workers have nothing to be emptied of."""
+    return tuple(each for each in moves if rota.config and each.view.desired.port is not None)
 
 
 def _share(rota: Rota) -> int:
@@ -102,12 +120,15 @@ def _share(rota: Rota) -> int:
 def _settle(rota: Rota, batch: Batch, share: int, keep: Floor) -> Iterator[Step]:
     yield from watch_steps(rota, batch, rota.scene.policy.monitor, share, "watch")
     yield from full_steps(rota, batch, share)
-    yield from leave_steps(rota, batch, keep)
+    if _balanced(rota, batch):
+        yield from leave_steps(rota, batch, keep)
+    else:
+        yield from end_steps(rota, batch)
 
 
 def _stop_first(rota: Rota, batches: tuple[tuple[Batch, bool], ...], keep: Floor) -> Iterator[Step]:
     """Yield the steps of a rollout in which a node is out for a while: capped only while it is a canary."""
-    policy, lag = rota.scene.policy, beside(rota.scene.policy)
+    policy, lag = rota.scene.policy, beside(rota.scene.policy, rota.scene.policy.monitor)
     for at, (batch, canary) in enumerate(batches):
         soak = policy.canary_soak if canary else 0.0
         share = _share(rota) if soak > 0 else FULL_SHARE
@@ -126,6 +147,6 @@ def _first_out(rota: Rota, batch: Batch, keep: Floor) -> Iterator[Step]:
     service = batch[0].view.desired.node.service
     stay = keep(service) - len(batch)
     serves = batch[0].view.desired.port is not None
-    for step in leave_steps(rota, batch, lambda _: stay):
+    for step in end_steps(rota, batch, lambda _: stay):
         interrupts = f"clients of {service}, while its nodes are replaced stop-first" if stay < 1 and serves else ""
         yield Step(step.title, step.actions, step.undo, step.interrupts or interrupts)

@@ -17,6 +17,7 @@ from provisioner.model.plan import (
     DrainSlot,
     EnterRotation,
     HoldSlot,
+    LeaveRotation,
     RemoveContainer,
     RemoveVolume,
     RestSlot,
@@ -33,6 +34,17 @@ from provisioner.planning.moves import Move
 from provisioner.planning.pairing import NodeView, Occupant, slot_ports
 from provisioner.planning.scene import Scene
 from provisioner.planning.transition import NEXT, newest, variants
+
+Leaving = tuple[tuple[NodeView, Occupant], ...]
+"""Containers that have to go, each with the node it stood for."""
+
+Floor = Callable[[str], int]
+"""Tells how many nodes of a service have to stay in rotation, 0 where nobody asks."""
+
+
+def no_floor(_service: str) -> int:
+    """Ask for nothing: what leaves does not serve."""
+    return 0
 
 
 def enter_steps(rota: Rota, moves: tuple[Move, ...], share: int = FULL_SHARE) -> Iterator[Step]:
@@ -67,20 +79,20 @@ def full_steps(rota: Rota, moves: tuple[Move, ...], share: int) -> Iterator[Step
 
 
 def leave_steps(rota: Rota, moves: tuple[Move, ...], floor: Floor) -> Iterator[Step]:
+    """Yield the steps that let no new request reach what nodes served from before, and wait for nothing."""
+    leaving = _outgoing(moves)
+    yield from confirm_steps(rota, leaving, floor)
+    left = (action for view, old in leaving for action in rota.leave(view, old.slot))
+    yield from steps(f"{_slots(leaving)}: out of rotation", left)
+
+
+def end_steps(rota: Rota, moves: tuple[Move, ...], floor: Floor = no_floor) -> Iterator[Step]:
     """Yield the steps that retire what nodes served from before."""
-    yield from retire_steps(rota, tuple((e.view, e.outgoing) for e in moves if e.outgoing is not None), floor)
+    yield from retire_steps(rota, _outgoing(moves), floor)
 
 
-Leaving = tuple[tuple[NodeView, Occupant], ...]
-"""Containers that have to go, each with the node it stood for."""
-
-Floor = Callable[[str], int]
-"""Tells how many nodes of a service have to stay in rotation, 0 where nobody asks."""
-
-
-def no_floor(_service: str) -> int:
-    """Ask for nothing: what leaves does not serve."""
-    return 0
+def _outgoing(moves: tuple[Move, ...]) -> Leaving:
+    return tuple((each.view, each.outgoing) for each in moves if each.outgoing is not None)
 
 
 def retire_steps(rota: Rota, leaving: Leaving, floor: Floor = no_floor) -> Iterator[Step]:
@@ -88,12 +100,21 @@ def retire_steps(rota: Rota, leaving: Leaving, floor: Floor = no_floor) -> Itera
 
     First every balancer is asked whether enough nodes stay.
     """
-    names = ", ".join(f"{view.desired.node} slot {occupant.slot}" for view, occupant in leaving)
-    alive = tuple((view, occupant) for view, occupant in leaving if _alive(occupant))
-    yield from steps(f"{names}: see that enough nodes stay", rota.confirm(alive, floor))
+    names = _slots(leaving)
+    yield from confirm_steps(rota, leaving, floor)
     yield from steps(f"{names}: drain", (a for view, old in leaving for a in rota.drain(view, old.slot)))
-    yield from steps(f"{names}: stop", (_stop(view, old) for view, old in alive))
+    yield from steps(f"{names}: stop", (_stop(view, old) for view, old in leaving if _alive(old)))
     yield from steps(f"{names}: enable the empty slot", (a for view, old in leaving for a in rota.rest(view, old.slot)))
+
+
+def confirm_steps(rota: Rota, leaving: Leaving, floor: Floor) -> Iterator[Step]:
+    """Yield the step that asks every balancer whether enough nodes stay when some slots leave."""
+    alive = tuple((view, occupant) for view, occupant in leaving if _alive(occupant))
+    yield from steps(f"{_slots(leaving)}: see that enough nodes stay", rota.confirm(alive, floor))
+
+
+def _slots(leaving: Leaving) -> str:
+    return ", ".join(f"{view.desired.node} slot {occupant.slot}" for view, occupant in leaving)
 
 
 def evict_steps(rota: Rota, leaving: Leaving) -> Iterator[Step]:
@@ -195,6 +216,12 @@ class Rota:
         """Return the server that stands for a slot as the new release has it."""
         desired = view.desired.node
         return newest(self.config, desired.service, str(desired), slot) if self.config else None
+
+    def leave(self, view: NodeView, slot: Slot) -> Iterator[Action]:
+        """Yield what sends a slot no new requests."""
+        node = str(view.desired.node)
+        for host, backend, names in self._each(view, slot):
+            yield LeaveRotation(host, node, slot, backend, names)
 
     def drain(self, view: NodeView, slot: Slot) -> tuple[Action, ...]:
         """Return what empties a slot of its sessions."""

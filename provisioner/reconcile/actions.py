@@ -15,6 +15,7 @@ from provisioner.model.plan import (
     EnterRotation,
     FetchImage,
     HoldSlot,
+    LeaveRotation,
     RecordInputs,
     RecordRelease,
     RemoveContainer,
@@ -49,7 +50,7 @@ def perform(action: Action, run: Run) -> str:
             return delivery.remove_image(action, run)
         case RunReleaseCommand():
             return commands.run_release_command(action, run)
-        case HoldSlot() | EnterRotation() | DrainSlot() | RestSlot() | ConfigureBalancer():
+        case HoldSlot() | EnterRotation() | LeaveRotation() | DrainSlot() | RestSlot() | ConfigureBalancer():
             return _rotate(action, run)
         case WatchSlot():
             return rotation.watch_slot(action, run)
@@ -59,12 +60,17 @@ def perform(action: Action, run: Run) -> str:
             return _handle_container(action, run)
 
 
-def _rotate(action: HoldSlot | EnterRotation | DrainSlot | RestSlot | ConfigureBalancer, run: Run) -> str:
+RotationAction = HoldSlot | EnterRotation | LeaveRotation | DrainSlot | RestSlot | ConfigureBalancer
+
+
+def _rotate(action: RotationAction, run: Run) -> str:
     match action:
         case HoldSlot():
             return rotation.hold_slot(action, run)
         case EnterRotation():
             return rotation.enter_rotation(action, run)
+        case LeaveRotation():
+            return rotation.leave_rotation(action, run)
         case DrainSlot():
             return rotation.drain_slot(action, run)
         case RestSlot():

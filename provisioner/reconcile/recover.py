@@ -19,7 +19,7 @@ from provisioner.errors import (
 from provisioner.model.drift import Drift
 from provisioner.model.event import Finished, PlanMade, RolledBack
 from provisioner.model.observed import ReleaseOutcome
-from provisioner.model.plan import Plan, RecordRelease, Step
+from provisioner.model.plan import DrainSlot, Plan, RecordRelease, RestSlot, Step, StopContainer
 from provisioner.model.release import Release
 from provisioner.model.spec import RolloutPolicy
 from provisioner.planning.diff import BALANCER_NODE, diff
@@ -97,6 +97,7 @@ def _nothing_changed(broken: Broken) -> Finished:
 
 
 def _abort(world: World, broken: Broken) -> Finished:
+    _end_what_left(broken)
     seen = look(world.lookout, broken.intent)
     if not broken.done.changed and not _moved(broken.prepared, seen):
         return _nothing_changed(broken)
@@ -125,7 +126,18 @@ def interrupted(world: World, intent: Intent, actions: int) -> Finished:
     return Finished("interrupted", seen.last.name if seen.last else None, INTERRUPTED, actions, message=message)
 
 
+def _end_what_left(broken: Broken) -> None:
+    """Retire the old slots that have left rotation by now: nothing else ends them."""
+    if isinstance(broken.error, HostUnreachable | EngineUnavailable | BalancerRefused | CapacityLow):
+        return  # there is somebody who does not answer, or nodes are short
+    left = {node for _, node, _ in broken.run.left} - set(broken.run.vigil.failures)
+    actions = (action for step in broken.prepared.plan.steps for action in step.actions)
+    ends = (each for each in actions if isinstance(each, DrainSlot | StopContainer | RestSlot))
+    take_back(tuple(each for each in ends if each.node in left), broken.run)
+
+
 def _pause(world: World, broken: Broken) -> Finished:
+    _end_what_left(broken)
     seen = look(world.lookout, broken.intent)
     lost = seen.observed.unreachable or isinstance(broken.error, HostUnreachable | EngineUnavailable)
     message = (

@@ -12,6 +12,7 @@ from provisioner.model.plan import (
     DrainSlot,
     EnterRotation,
     HoldSlot,
+    LeaveRotation,
     RestSlot,
     WatchSlot,
 )
@@ -57,12 +58,20 @@ def enter_rotation(action: EnterRotation, run: Run) -> str:
             run.pause(POLL)
 
 
+def leave_rotation(action: LeaveRotation, run: Run) -> str:
+    """Let no new request in; the ones under way go on beside what the run does next."""
+    with run.balancer(action.host) as balancer:
+        balancer.set_state(action.backend, action.servers, "drain")
+    run.left[action.host, action.node, action.slot] = run.world.clock.monotonic()
+    return ""
+
+
 def drain_slot(action: DrainSlot, run: Run) -> str:
     """Let no new request in, wait for the ones under way, cut what outlives the timeout; tell how many were cut."""
     with run.balancer(action.host) as balancer:
         balancer.set_state(action.backend, action.servers, "drain")
         try:
-            left = _wait_empty(action, run, balancer, action.drain_timeout)
+            left = _wait_empty(action, run, balancer, action.drain_timeout - _gone(action, run))
         except GivenUp:
             balancer.set_state(action.backend, action.servers, "ready")
             raise
@@ -73,6 +82,12 @@ def drain_slot(action: DrainSlot, run: Run) -> str:
         if _wait_empty(action, run, balancer, CUT_DEADLINE):
             raise BalancerRefused(action.host, f"{action.node} still has sessions after they were cut")
     return f"{left} sessions cut after {action.drain_timeout:g} s"
+
+
+def _gone(action: DrainSlot, run: Run) -> float:
+    """Return the seconds since a slot left rotation in this run, 0 where it does so now."""
+    now = run.world.clock.monotonic()
+    return now - run.left.get((action.host, action.node, action.slot), now)
 
 
 def _wait_empty(action: DrainSlot, run: Run, balancer: Balancer, seconds: float) -> int:
@@ -93,6 +108,7 @@ def rest_slot(action: RestSlot, run: Run) -> str:
         balancer.set_state(action.backend, action.servers, "drain")
         balancer.distrust(action.backend, action.servers)
         balancer.set_state(action.backend, action.servers, "ready")
+    run.left.pop((action.host, action.node, action.slot), None)
     return ""
 
 

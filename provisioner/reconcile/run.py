@@ -59,6 +59,8 @@ class Run:
     vigil: Vigil = field(default_factory=Vigil)
     """The fresh slots under watch, and the nodes that failed."""
 
+    left: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    """When a slot left rotation, by balancer's host, node and slot; until it is empty, stopped and enabled again."""
     at_the_end: Literal["evict", "hold", "take back"] = "take back"
     """When nodes end the run: all that is under watch leaves rotation; what failed is left there, out of rotation; or
     no more than that what failed is taken back."""

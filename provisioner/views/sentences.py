@@ -17,6 +17,7 @@ from provisioner.model.plan import (
     EnterRotation,
     FetchImage,
     HoldSlot,
+    LeaveRotation,
     RecordInputs,
     RecordRelease,
     RemoveContainer,
@@ -47,7 +48,7 @@ def sentence(action: Action) -> str:
             return _image(action)
         case StartBalancer() | ConfigureBalancer():
             return "start the balancer" if isinstance(action, StartBalancer) else "give the balancer its file"
-        case HoldSlot() | EnterRotation() | DrainSlot() | RestSlot() | AwaitHealthy():
+        case HoldSlot() | EnterRotation() | LeaveRotation() | DrainSlot() | RestSlot() | AwaitHealthy():
             return _slot(action)
         case StartNode():
             return f"start {action.node} in slot {action.slot}{' with its secrets' if action.secrets else ''}"
@@ -101,7 +102,7 @@ def _image(action: BuildImage | FetchImage | ShipImage | RemoveImage) -> str:
             assert_never(action)
 
 
-def _slot(action: HoldSlot | EnterRotation | DrainSlot | RestSlot | AwaitHealthy) -> str:
+def _slot(action: HoldSlot | EnterRotation | LeaveRotation | DrainSlot | RestSlot | AwaitHealthy) -> str:
     match action:
         case HoldSlot():
             return f"keep requests from {action.node} slot {action.slot}"
@@ -109,6 +110,8 @@ def _slot(action: HoldSlot | EnterRotation | DrainSlot | RestSlot | AwaitHealthy
             return f"wait until {action.node} slot {action.slot} is healthy"
         case EnterRotation():
             return f"let requests reach {action.node} slot {action.slot}{_share(action.share)}"
+        case LeaveRotation():
+            return f"send {action.node} slot {action.slot} no new requests"
         case DrainSlot():
             return f"drain {action.node} slot {action.slot}"
         case RestSlot():

@@ -31,7 +31,7 @@ def planned(policy: RolloutPolicy, wanted: Desired | None = None, **more: object
 
 def order(found: Plan) -> list[str]:
     """Return who enters at which share, is watched, or leaves, in order."""
-    words = {"DrainSlot": "drain", "WatchSlot": "watch", "ConfirmCapacity": "ask"}
+    words = {"LeaveRotation": "leave", "DrainSlot": "drain", "ConfirmCapacity": "ask"}
     told = []
     for step in found.steps:
         for each in step.actions:
@@ -51,16 +51,38 @@ def test_a_canary_is_soaked_and_watches_run_beside_the_following_batches() -> No
     assert order(planned(WATCHED)) == [
         "web1 10", "web1 watch 3",
         "web2 10",
-        "web3 10", "web1 watch 2", "web1 100", "ask", "web1 drain",
-        "web2 watch 2", "web2 100", "ask", "web2 drain",
-        "web3 watch 2", "web3 100", "ask", "web3 drain",
+        "web3 10", "web1 watch 2", "web1 100", "ask", "web1 leave",
+        "web2 watch 2", "web2 100", "ask", "web2 leave",
+        "web3 watch 2", "web3 100", "ask", "web3 leave",
+        "web1 drain", "web2 drain", "web3 drain",
     ]  # fmt: skip
 
 
 def test_without_soak_and_monitor_nothing_is_capped() -> None:
     """Each node gets its full share at once and its old slot leaves before the next begins."""
     found = order(planned(fleets.POLICY))
-    assert found[:4] == ["web1 100", "ask", "web1 drain", "web2 100"]
+    assert found[:4] == ["web1 100", "ask", "web1 leave", "web2 100"]
+
+
+def test_what_has_left_empties_beside_the_following_batches() -> None:
+    """Nobody waits for old sessions between two batches: a slot is ended when its time is up, the last ones at once."""
+    found = order(planned(replace(fleets.POLICY, min_healthy_time=5.0, drain_timeout=8.0)))
+    assert found == [
+        "web1 100", "ask", "web1 leave",
+        "web2 100", "ask", "web2 leave",
+        "web3 100", "ask", "web3 leave", "web1 drain",
+        "web2 drain", "web3 drain",
+    ]  # fmt: skip
+
+
+def test_a_worker_ends_as_soon_as_its_successor_runs() -> None:
+    """No balancer sends it anything, so there is nothing to wait for, and two at once might do the same work twice."""
+    wanted = [fleets.desired(fleets.spec(fleets.web_service(port=None, environment={"L": each}))) for each in "12"]
+    release = fleets.release(wanted[0])
+    seen = fleets.at_rest(wanted[0], release)
+    found = plan(fleets.scene(wanted[1], seen, release, policy=fleets.POLICY), "r2-0")
+    kinds = [type(each).__name__ for step in found.steps for each in step.actions]
+    assert [each for each in kinds if each in {"StartNode", "StopContainer"}] == ["StartNode", "StopContainer"] * 3
 
 
 def test_stop_first_takes_a_node_out_before_its_successor_enters() -> None:
@@ -105,7 +127,7 @@ def test_every_balancer_is_asked_before_a_slot_leaves() -> None:
 @pytest.mark.parametrize(("monitor", "steady", "lag"), [(0.0, 5.0, 0), (15.0, 5.0, 3), (2.0, 5.0, 1), (2.0, 0.0, 2)])
 def test_how_many_batches_fit_into_a_watch(monitor: float, steady: float, lag: int) -> None:
     """A batch takes at least the time its node has to stay healthy, and a second in any case."""
-    assert beside(RolloutPolicy(monitor=monitor, min_healthy_time=steady)) == lag
+    assert beside(RolloutPolicy(min_healthy_time=steady), monitor) == lag
 
 
 @pytest.mark.parametrize(
@@ -142,16 +164,17 @@ def on_two_balancers(level: str) -> Desired:
 
 
 def test_a_step_acts_on_every_balancer_and_waits_for_all_of_them() -> None:
-    """Holding, judging, entering, watching, asking, draining and enabling stand in one step for both."""
+    """Holding, judging, entering, watching, asking, leaving, draining and enabling stand in one step for both."""
     before = on_two_balancers("info")
     release = fleets.release(before)
     seen = fleets.at_rest(before, release)
     found = plan(fleets.scene(on_two_balancers("debug"), seen, release, policy=WATCHED), "r2-0")
-    kinds = {"HoldSlot", "AwaitHealthy", "EnterRotation", "WatchSlot", "ConfirmCapacity", "DrainSlot", "RestSlot"}
+    kinds = {"HoldSlot", "AwaitHealthy", "EnterRotation", "WatchSlot", "ConfirmCapacity", "LeaveRotation", "DrainSlot"}
+    kinds.add("RestSlot")
     told = [
         (type(step.actions[0]).__name__, [each.host for each in step.actions])
         for step in found.steps
         if type(step.actions[0]).__name__ in kinds
     ]
     assert {kind for kind, _ in told} == kinds
-    assert all(hosts == ["lb1", "lb2"] for _, hosts in told)
+    assert all(hosts == ["lb1", "lb2"] * (len(hosts) // 2) for _, hosts in told)

@@ -15,6 +15,7 @@ from provisioner.model.plan import (
     BuildImage,
     DrainSlot,
     EnterRotation,
+    LeaveRotation,
     Plan,
     RecordRelease,
     RemoveContainer,
@@ -36,7 +37,7 @@ def planned(wanted: Desired, seen: Observed, **changes: object) -> Plan:
     return plan(fleets.scene(wanted, seen, RELEASE, **changes), goal.name)
 
 
-NodeAction = StartNode | EnterRotation | DrainSlot | StopContainer | RemoveContainer | ReviveContainer
+NodeAction = StartNode | EnterRotation | LeaveRotation | DrainSlot | StopContainer | RemoveContainer | ReviveContainer
 
 
 def of_nodes(found: Plan, *kinds: type[NodeAction]) -> list[NodeAction]:
@@ -66,15 +67,17 @@ def test_a_matching_fleet_gives_the_empty_plan() -> None:
 
 
 def test_nodes_change_one_after_the_other_and_start_first() -> None:
-    """With parallelism 1 each node's new slot is in rotation before its old one drains, and before the next starts."""
+    """With parallelism 1 each node's new slot is in rotation before its old one leaves, and before the next starts."""
     found = planned(debug(), fleets.at_rest(fleets.desired(), RELEASE))
-    order = [(type(a).__name__, a.node) for a in of_nodes(found, StartNode, EnterRotation, DrainSlot, StopContainer)]
+    order = [(type(a).__name__, a.node) for a in of_nodes(found, StartNode, EnterRotation, LeaveRotation)]
     expected = [
         (kind, f"{host}/web-1")
         for host in ("web1", "web2", "web3")
-        for kind in ("StartNode", "EnterRotation", "DrainSlot", "StopContainer")
+        for kind in ("StartNode", "EnterRotation", "LeaveRotation")
     ]
     assert order == expected
+    ends = [(type(a).__name__, a.node) for a in of_nodes(found, DrainSlot, StopContainer)]
+    assert ends == [(kind, f"web{n}/web-1") for kind in ("DrainSlot", "StopContainer") for n in (1, 2, 3)]
 
 
 def test_the_new_container_takes_the_free_slot() -> None:
