@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +13,15 @@ from pathlib import Path
 import docker
 import pytest
 
+from provisioner.errors import ArchiveBroken, EngineRefused
 from provisioner.hosts.access import AccessSettings, EngineHands, SshHosts
 from provisioner.hosts.this_machine import THIS_MACHINE, local_client
 from provisioner.images.archive import ImageContent, pack
 from provisioner.images.build import BuildSettings, EngineBuilder
 from provisioner.images.cache import LayerCache
 from provisioner.images.shipping.courier.couriers import Couriers, courier_inputs, relay_request
+from provisioner.images.shipping.courier.orders import Delivery
+from provisioner.images.shipping.parcels import Parcels
 from provisioner.images.shipping.record import record_image
 from provisioner.images.shipping.relay import Relays
 from provisioner.images.shipping.ship import CacheShipper
@@ -112,6 +115,41 @@ def test_a_host_hands_on_what_it_gets(pair: dict[str, EngineHands], couriers: Co
     finally:
         for hands in pair.values():
             hands.images.remove(f"{TAG}:3")
+
+
+def test_a_parcel_that_was_cut_goes_on_and_one_that_is_wrong_is_forgotten(
+    real_hands: EngineHands, couriers: Couriers, tmp_path: Path
+) -> None:
+    """What came before the cut stays on the host; a parcel under another digest leaves neither parcel nor layer."""
+    cache = LayerCache(tmp_path)
+    image = kept(cache, random.Random(9).randbytes(5 << 20))  # noqa: S311 - the same in each run
+    (layer,) = image.layers
+    archive = pack(image, (f"{TAG}:4",), image.layers)
+    parcel = Parcels(tmp_path / "parcels", cache).full(layer)
+    pieces = list(parcel.pieces(0))
+
+    def brought(pieces: Iterable[bytes], digest: str) -> Delivery:
+        return Delivery(layer, parcel.name, pieces, lambda: digest, lambda _: None)
+
+    def cut() -> Iterator[bytes]:
+        yield from pieces[:5]
+        raise ArchiveBroken("cut")
+
+    try:
+        with couriers.at(real_hands, "look", _told([])) as courier:
+            courier.discard(parcel.name)
+            with pytest.raises(ArchiveBroken):
+                courier.load(archive, lambda _: brought(cut(), ""))
+            held = courier.held(parcel.name)
+            assert (held.size, parcel.begins_with(held)) == (sum(map(len, pieces[:5])), True)
+            with pytest.raises(EngineRefused, match="other bytes"):
+                courier.load(archive, lambda _: brought(pieces[5:], "another digest"))
+            assert courier.held(parcel.name).size == 0
+            assert courier.load(archive, lambda _: brought(pieces, parcel.digest())) == ""
+            assert layer.diff_id.removeprefix("sha256:") in courier.layers()
+            assert courier.load(archive, lambda _: None) == "", "out of the spool, where it lies as it came"
+    finally:
+        real_hands.images.remove(f"{TAG}:4")
 
 
 def test_a_relay_without_a_controller_ends_by_itself(

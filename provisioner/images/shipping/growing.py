@@ -26,7 +26,7 @@ class Content(Protocol):
         """Return how many there are, 0 while they are being made."""
 
     def digest(self) -> str:
-        """Return the sha256 of all of them in hex."""
+        """Return the BLAKE2b of all of them in hex."""
 
     def pieces(self, offset: int) -> Iterator[bytes]:
         """Yield what comes behind `offset`, in pieces."""
@@ -45,8 +45,8 @@ class Whole:
             return self.path.stat().st_size
 
     def digest(self) -> str:
-        """Return the sha256 of the file in hex."""
-        hasher = hashlib.sha256()
+        """Return the BLAKE2b of the file in hex."""
+        hasher = hashlib.blake2b()
         for piece in self.pieces(0):
             hasher.update(piece)
         return hasher.hexdigest()
@@ -69,7 +69,7 @@ class Growing:
     def __init__(self, path: Path, source: Iterator[bytes]) -> None:
         self._path = path
         self._source = source
-        self._hasher = hashlib.sha256()
+        self._hasher = hashlib.blake2b()
         self._made = 0
         self._whole = False
         self._lock = Lock()
@@ -87,7 +87,7 @@ class Growing:
         return self._made if self._whole else 0
 
     def digest(self) -> str:
-        """Return the sha256 of the whole file in hex; it has to be read to its end before."""
+        """Return the BLAKE2b of the whole file in hex; it has to be read to its end before."""
         return self._hasher.hexdigest()
 
     def pieces(self, offset: int) -> Iterator[bytes]:

@@ -30,7 +30,7 @@ PATCH_LIMIT = 1 << 30
 PATCHED_FROM = 1 << 20
 """Bytes of a layer from which a patch is tried."""
 
-_LEVEL = 3
+_LEVEL = 2
 _WORTH = 8
 _SLACK = 128
 
@@ -54,7 +54,7 @@ class Parcel:
         return self.size or self.layer.size + self.layer.size // _SLACK
 
     def digest(self) -> str:
-        """Return the sha256 of the whole parcel in hex, which has to be made by then."""
+        """Return the BLAKE2b of the whole parcel in hex, which has to be made by then."""
         return self.content.digest()
 
     def pieces(self, offset: int) -> Iterator[bytes]:
@@ -65,7 +65,7 @@ class Parcel:
         """Tell whether what a courier holds is the beginning of this parcel."""
         if held.size <= 0:
             return False
-        hasher, left = hashlib.sha256(), held.size
+        hasher, left = hashlib.blake2b(), held.size
         for piece in self.content.pieces(0):
             hasher.update(piece[:left])
             left -= len(piece)

@@ -20,7 +20,7 @@ from provisioner.model.spec import SuiteBase
 from provisioner.ports import Builder, Progress, Stream
 
 _BASE = SuiteBase("bookworm", ("busybox-static", "netcat-openbsd", "zstd"))
-_PROGRAMS = ("serve", "watch", "relay", "hub")
+_PROGRAMS = ("serve", "parcel", "watch", "relay", "hub")
 _DIGITS = 16
 _PROCESSES = 64
 _INSIDE = 8080

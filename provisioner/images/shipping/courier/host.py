@@ -23,7 +23,8 @@ class HostCourier:
 
     def layers(self) -> frozenset[str]:
         """Return the layers that lie whole in its spool, by the hex of their diff id."""
-        return frozenset(name for name in self._talk.ask("layers").split() if "." not in name and name != "*")
+        names = (name.removesuffix(".zst") for name in self._talk.ask("layers").split())
+        return frozenset(name for name in names if "." not in name and name != "*")
 
     def held(self, parcel: ParcelName) -> Held:
         """Return what it holds of a parcel."""

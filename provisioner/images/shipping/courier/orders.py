@@ -18,7 +18,7 @@ WINDOW = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a courier holds of a parcel: how many bytes, and the sha256 of them in hex (`-` where there are none)."""
+    """What a courier holds of a parcel: how many bytes, and the BLAKE2b of them in hex (`-` where there are none)."""
 
     size: int
     digest: str
@@ -52,7 +52,7 @@ class Delivery:
 
     `pieces` come behind what the courier holds of the parcel, sent from here or pulled from a peer; a pull that brings
     less than was asked for is no error, and all that came before it has been told when it ends. `digest` is asked
-    after the last of them for the sha256 (hex) of the whole parcel; `told` hears after each piece how many bytes the
+    after the last of them for the BLAKE2b (hex) of the whole parcel; `told` hears after each piece how many bytes the
     courier holds safely.
     """
 
