@@ -7,6 +7,8 @@ The rule, in this order; every number counts from the slot's entry into rotation
 3. at least LEAST_ERRORS requests failed (answers of 500 and above, and requests it accepted and did not answer), and
    they are more than twice the share that failed at its peers meanwhile plus MARGIN. One stray 500 is below that, and
    a fault that all nodes share does not speak against the fresh one.
+
+A slot whose watch is over is judged by the first rule, and by whether its checks took it down: it is a peer then.
 """
 
 from __future__ import annotations
@@ -68,13 +70,22 @@ def _tally(server: ServerState) -> Tally:
     return Tally(server.total, server.errors_5xx + server.broken)
 
 
+def outage(before: Sample, now: Sample) -> str:
+    """Return that a slot was taken down by its checks since it entered, empty where it was not."""
+    downs = now.times_down - (0 if _began_anew(before, now) else before.times_down)
+    return "its checks at the balancer took it down" if not now.up or downs > 0 else ""
+
+
+def _began_anew(before: Sample, now: Sample) -> bool:
+    """Tell whether the balancer's worker is another one, which counts from nothing."""
+    return now.own.requests < before.own.requests or now.failed_checks < before.failed_checks
+
+
 def objection(before: Sample, now: Sample) -> str:
     """Return what a balancer's counts since a slot entered have against it, empty where it may stay."""
-    began_anew = now.own.requests < before.own.requests or now.failed_checks < before.failed_checks
-    checks = now.failed_checks - (0 if began_anew else before.failed_checks)
-    downs = now.times_down - (0 if began_anew else before.times_down)
-    if not now.up or downs > 0:
-        return "its checks at the balancer took it down"
+    if reason := outage(before, now):
+        return reason
+    checks = now.failed_checks - (0 if _began_anew(before, now) else before.failed_checks)
     if checks >= FAILED_CHECKS:
         return f"{checks} of its checks at the balancer failed"
     own, peers = now.own.since(before.own), now.peers.since(before.peers)

@@ -22,6 +22,7 @@ from provisioner.planning.node_steps import (
     enter_steps,
     full_steps,
     leave_steps,
+    restoring,
     watch_steps,
 )
 from provisioner.planning.pairing import NodeView
@@ -123,7 +124,7 @@ def _settle(rota: Rota, batch: Batch, share: int, keep: Floor) -> Iterator[Step]
     if _balanced(rota, batch):
         yield from leave_steps(rota, batch, keep)
     else:
-        yield from end_steps(rota, batch)
+        yield from end_steps(rota, batch, undo=restoring(rota, batch))
 
 
 def _stop_first(rota: Rota, batches: tuple[tuple[Batch, bool], ...], keep: Floor) -> Iterator[Step]:

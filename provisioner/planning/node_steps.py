@@ -83,19 +83,23 @@ def leave_steps(rota: Rota, moves: tuple[Move, ...], floor: Floor) -> Iterator[S
     leaving = _outgoing(moves)
     yield from confirm_steps(rota, leaving, floor)
     left = (action for view, old in leaving for action in rota.leave(view, old.slot))
-    yield from steps(f"{_slots(leaving)}: out of rotation", left)
+    yield from steps(f"{_slots(leaving)}: out of rotation", left, restoring(rota, moves))
 
 
-def end_steps(rota: Rota, moves: tuple[Move, ...], floor: Floor = no_floor) -> Iterator[Step]:
+def end_steps(
+    rota: Rota, moves: tuple[Move, ...], floor: Floor = no_floor, undo: tuple[Action, ...] = ()
+) -> Iterator[Step]:
     """Yield the steps that retire what nodes served from before."""
-    yield from retire_steps(rota, _outgoing(moves), floor)
+    yield from retire_steps(rota, _outgoing(moves), floor, undo)
 
 
 def _outgoing(moves: tuple[Move, ...]) -> Leaving:
     return tuple((each.view, each.outgoing) for each in moves if each.outgoing is not None)
 
 
-def retire_steps(rota: Rota, leaving: Leaving, floor: Floor = no_floor) -> Iterator[Step]:
+def retire_steps(
+    rota: Rota, leaving: Leaving, floor: Floor = no_floor, undo: tuple[Action, ...] = ()
+) -> Iterator[Step]:
     """Yield the steps that take containers out of rotation and stop them, and leave their slots enabled and empty.
 
     First every balancer is asked whether enough nodes stay.
@@ -103,7 +107,7 @@ def retire_steps(rota: Rota, leaving: Leaving, floor: Floor = no_floor) -> Itera
     names = _slots(leaving)
     yield from confirm_steps(rota, leaving, floor)
     yield from steps(f"{names}: drain", (a for view, old in leaving for a in rota.drain(view, old.slot)))
-    yield from steps(f"{names}: stop", (_stop(view, old) for view, old in leaving if _alive(old)))
+    yield from steps(f"{names}: stop", (_stop(view, old) for view, old in leaving if _alive(old)), undo)
     yield from steps(f"{names}: enable the empty slot", (a for view, old in leaving for a in rota.rest(view, old.slot)))
 
 
@@ -321,7 +325,18 @@ def undoing(rota: Rota, moves: tuple[Move, ...], *, drained: bool = False) -> tu
     return tuple(action for each in moves for action in _undo(rota, each, drained=drained))
 
 
+def restoring(rota: Rota, moves: tuple[Move, ...]) -> tuple[Action, ...]:
+    """Return what takes back, node by node, containers that failed after they had taken the place of others."""
+    return tuple(action for each in moves for action in (*_back(rota, each), *_gone(rota, each, drained=True)))
+
+
 def _undo(rota: Rota, each: Move, *, drained: bool) -> tuple[Action, ...]:
+    first_out = each.serves and rota.scene.policy.order == "stop-first"
+    return (*_gone(rota, each, drained=drained), *(_back(rota, each) if first_out else ()))
+
+
+def _gone(rota: Rota, each: Move, *, drained: bool) -> tuple[Action, ...]:
+    """Return what removes the new container of a node."""
     if each.begins != "create" and each.outgoing is None:
         return ()
     desired = each.view.desired.node
@@ -329,13 +344,12 @@ def _undo(rota: Rota, each: Move, *, drained: bool) -> tuple[Action, ...]:
     there = each.there.container.container_id if each.begins != "create" and each.there else ""
     volume = secrets_volume(name) if any(not secret.environment for secret in each.view.desired.secrets) else ""
     gone = RemoveContainer(desired.host, each.node, name, there, "it did not pass its gate", volume)
-    back = _back(rota, each) if each.serves and rota.scene.policy.order == "stop-first" else ()
     out = rota.drain(each.view, each.slot) if drained else rota.hold(each.view, each.slot)
-    return (*out, gone, *rota.rest(each.view, each.slot), *back)
+    return (*out, gone, *rota.rest(each.view, each.slot))
 
 
 def _back(rota: Rota, each: Move) -> Iterator[Action]:
-    """Yield what brings the old container of a node back that stopped before its new one began."""
+    """Yield what brings the old container of a node back into rotation, whether it was stopped or not."""
     if each.outgoing is None:
         return
     old, desired = each.outgoing, each.view.desired.node

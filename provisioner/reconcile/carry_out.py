@@ -26,12 +26,14 @@ from provisioner.model.plan import (
     EnterRotation,
     FetchImage,
     HoldSlot,
+    LeaveRotation,
     RecordInputs,
     ReviveContainer,
     RunReleaseCommand,
     ShipImage,
     StartNode,
     Step,
+    StopContainer,
     WatchSlot,
 )
 from provisioner.planning.diff import BALANCER_NODE
@@ -45,6 +47,9 @@ Stop = Callable[[], bool]
 
 Failure = tuple[Action, ProvisionerError]
 """An action and why it failed."""
+
+Way = tuple[tuple[Step, ...], tuple[Step, ...]]
+"""All steps that are carried out together, and those of them that were by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ def carry_out(steps: tuple[Step, ...], run: Run, stop: Stop, before: int = 0, af
         entered |= {of_node(action) for action in step.actions if _serves(action)}
         if lost := next((error for _, error in failures if isinstance(error, LeaseLost)), None):
             return Progressed(done, _changed(entered, run), began, failure=lost)
-        if failure := _failed(step, failures, steps, run):
+        if failure := _failed(step, failures, (steps, steps[: number - before]), run):
             return Progressed(done, _changed(entered, run), began, failure=failure)
         if any(_serves(action) or isinstance(action, WatchSlot) for action in step.actions):
             run.vigil.advance(run)
@@ -111,7 +116,7 @@ def _changed(entered: set[str], run: Run) -> bool:
     return bool(entered - set(run.vigil.failures))
 
 
-def _failed(step: Step, failures: tuple[Failure, ...], steps: tuple[Step, ...], run: Run) -> ProvisionerError | None:
+def _failed(step: Step, failures: tuple[Failure, ...], way: Way, run: Run) -> ProvisionerError | None:
     """Take back the nodes that failed in a step, or beside it; return why the run ends, None where it goes on."""
     look(run)
     unheard = dict(run.vigil.failures)
@@ -130,16 +135,22 @@ def _failed(step: Step, failures: tuple[Failure, ...], steps: tuple[Step, ...], 
     ends = bool(others) or run.vigil.tripped
     if ends and run.at_the_end == "evict" and not any(_is_lost(error) for error in others):
         evict_all(run)
-    # Who was merely watched when the run ended has done nothing wrong.
-    watched = all(isinstance(action, WatchSlot) for action in step.actions)
-    undo = step.undo if ends and not watched else tuple(each for each in step.undo if of_node(each) in new)
-    undo += tuple(each for node in beside for each in undoing(steps, node) if each not in undo)
+    undo = step.undo if ends and not _serving(step) else tuple(each for each in step.undo if of_node(each) in new)
+    undo += tuple(each for node in beside for each in undoing(way[0], node, way[1]) if each not in undo)
+    if ends and run.at_the_end != "take back":
+        # What is proven stays as it is: the way back has a better plan, a pause none.
+        undo = tuple(each for each in undo if of_node(each) not in run.vigil.proven)
     if failures or beside:
         take_back(undo, run, hold_only=ends and run.at_the_end == "hold")
     run.vigil.drop(new)
     if not ends:
         return None
     return others[0] if others else next(run.vigil.failures[node] for node in new or run.vigil.failures)
+
+
+def _serving(step: Step) -> bool:
+    """Tell whether the fresh nodes of a step serve: where it ends the run, they have done nothing wrong."""
+    return all(isinstance(action, WatchSlot | LeaveRotation | StopContainer) for action in step.actions)
 
 
 def _of_its_node(action: Action, error: ProvisionerError) -> bool:

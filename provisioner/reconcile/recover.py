@@ -184,7 +184,7 @@ def _clear(broken: Broken) -> None:
     run = broken.run
     if broken.intent.policy.order != "start-first":
         return
-    watched = list(run.vigil.open.values())
+    watched = run.vigil.watched
     evict_all(run)
     nodes = dict.fromkeys(each.action.node for each in watched)
     take_back(tuple(each for node in nodes for each in undoing(broken.prepared.plan.steps, node)), run)

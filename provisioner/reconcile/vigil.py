@@ -1,17 +1,22 @@
-"""The vigil over fresh slots: judged while the rollout goes on, out of rotation at once, explained afterwards."""
+"""The vigil over fresh slots: judged while the rollout goes on, out of rotation at once, explained afterwards.
+
+One whose watch is over has proven itself. It stays under the vigil until the run ends, judged by its container and by
+its checks, and counts like any other that fails; nobody takes it out of rotation, since nothing may serve beside it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import RLock
+from types import UnionType
 from typing import TYPE_CHECKING
 
 from provisioner.errors import GivenUp, HostError, NodeUnhealthy, ProvisionerError, RolloutStalled
 from provisioner.model.balancer import FULL_SHARE, ServerState
 from provisioner.model.observed import ObservedContainer
-from provisioner.model.plan import Action, Step, WatchSlot
-from provisioner.planning.judging import end, objection, sample
+from provisioner.model.plan import Action, LeaveRotation, Step, StopContainer, WatchSlot
+from provisioner.planning.judging import end, objection, outage, sample
 from provisioner.planning.rotation import file_weight
 from provisioner.ports import Balancer
 
@@ -29,13 +34,17 @@ Key = tuple[str, str]
 
 @dataclass
 class Watched:
-    """A fresh slot under watch at one balancer: what to judge, since when, and what was counted then."""
+    """A fresh slot under the vigil at one balancer: what to judge, since when, and what was counted then.
+
+    `proven` is one whose watch is over.
+    """
 
     action: WatchSlot
     entered: float
     container: ObservedContainer | None
     before: tuple[ServerState, ...] = ()
     blind: dict[str, int] = field(default_factory=dict)
+    proven: bool = False
 
 
 @dataclass
@@ -52,6 +61,7 @@ class Vigil:
     expected: dict[Key, WatchSlot] = field(default_factory=dict)
     open: dict[Key, Watched] = field(default_factory=dict)
     looked: float = 0.0
+    turn: int = 0
     progressed: float = 0.0
     patience: float | None = None
     lock: RLock = field(default_factory=RLock)
@@ -64,7 +74,17 @@ class Vigil:
     @property
     def fresh(self) -> frozenset[str]:
         """Return the servers under watch."""
-        return frozenset(server for each in self.open.values() for server in each.action.servers)
+        return frozenset(server for each in self.watched for server in each.action.servers)
+
+    @property
+    def watched(self) -> tuple[Watched, ...]:
+        """Return the slots whose watch is not over."""
+        return tuple(each for each in self.open.values() if not each.proven)
+
+    @property
+    def proven(self) -> frozenset[str]:
+        """Return the nodes whose watch is over."""
+        return frozenset(each.action.node for each in self.open.values() if each.proven)
 
     def hurry(self, run: Run) -> None:
         """Raise GivenUp where too many nodes failed, RolloutStalled where none succeeded for too long."""
@@ -105,15 +125,21 @@ class Vigil:
             self.open = {key: each for key, each in self.open.items() if key[1] not in self.taken_back}
 
     def finish(self, action: WatchSlot) -> None:
-        """Judge a slot no more at one balancer, where this was the last step that watches it."""
+        """Note that a slot has proven itself at one balancer, where this was the last step that watches it."""
         with self.lock:
-            if self.expected.get((action.host, action.node)) == action:
-                del self.expected[action.host, action.node]
-                self.open.pop((action.host, action.node), None)
+            watched = self.open.get((action.host, action.node))
+            if watched is not None and self.expected.get((action.host, action.node)) == action:
+                watched.proven = True
+
+    def next_proven(self) -> Iterable[Watched]:
+        """Return one slot that has proven itself, each in its turn: a look does not get longer with every node."""
+        proven = [each for each in self.open.values() if each.proven]
+        self.turn += 1
+        return (proven[self.turn % len(proven)],) if proven else ()
 
 
 def look(run: Run) -> None:
-    """Judge everything that is under watch, where that was not done just now."""
+    """Judge everything that is under the vigil, where that was not done just now."""
     now = run.world.clock.monotonic()
     with run.vigil.lock:
         if not run.vigil.open or now - run.vigil.looked < INTERVAL:
@@ -121,6 +147,8 @@ def look(run: Run) -> None:
         run.vigil.looked = now
         for host in sorted({host for host, _ in run.vigil.open}):
             _look_at(run, host)
+        for each in run.vigil.next_proven():
+            _look_inside(run, each)
 
 
 def _look_at(run: Run, host: str) -> None:
@@ -131,9 +159,11 @@ def _look_at(run: Run, host: str) -> None:
             with run.balancer(host) as balancer:
                 judge(run, balancer, judged)
     except HostError as error:
-        _blind(run, judged, error)
+        # What is proven waits for nobody's answer; the steps that need this balancer will miss it.
+        _blind(run, [each for each in judged if not each.proven], error)
     for each in mine:
-        _look_inside(run, each)
+        if not each.proven:
+            _look_inside(run, each)
 
 
 def look_closely(run: Run, action: WatchSlot, balancer: Balancer | None) -> None:
@@ -158,6 +188,9 @@ def judge(run: Run, balancer: Balancer, watched: Iterable[Watched]) -> None:
         each.blind.pop(action.host, None)
         if before is None or now is None:
             each.before = servers
+        elif each.proven:
+            if reason := outage(before, now):
+                _look_inside(run, each, reason)
         elif reason := objection(before, now):
             balancer.set_state(action.backend, action.servers, "maint")
             _fail(run, each, reason)
@@ -165,8 +198,8 @@ def judge(run: Run, balancer: Balancer, watched: Iterable[Watched]) -> None:
             _cap_again(balancer, action, servers, full * action.share // 100)
 
 
-def _look_inside(run: Run, each: Watched) -> None:
-    """Judge a slot by its container."""
+def _look_inside(run: Run, each: Watched, reason: str = "") -> None:
+    """Judge a slot by its container; `reason` is what its balancer has against it, where its host can be asked."""
     if each.action.node in run.vigil.failures or each.container is None:
         return
     try:
@@ -175,7 +208,7 @@ def _look_inside(run: Run, each: Watched) -> None:
         _blind(run, [each], error)
         return
     each.blind.pop(each.action.node_host, None)
-    if reason := end(each.container, now):
+    if reason := end(each.container, now) or reason:
         _fail(run, each, reason)
 
 
@@ -188,17 +221,18 @@ def _blind(run: Run, watched: Iterable[Watched], error: HostError) -> None:
 
 
 def _fail(run: Run, each: Watched, reason: str) -> None:
-    """Take a slot out of rotation everywhere, and remember why."""
+    """Take a slot that is under watch out of rotation everywhere, and remember why it failed."""
     action = each.action
     if action.node in run.vigil.failures:
         return
     after = run.world.clock.monotonic() - each.entered
     run.vigil.failures[action.node] = NodeUnhealthy(action.node_host, "", node=action.node)
-    for other in [each for (_, node), each in run.vigil.open.items() if node == action.node]:
+    for other in [other for other in run.vigil.watched if other.action.node == action.node]:
         evict(run, other.action)
+    left = "its checks at the balancer decide whether it gets requests" if each.proven else "it left rotation at once"
     message = f"{action.node} failed {after:.1f} s after it entered rotation: {reason}"
     run.vigil.failures[action.node] = NodeUnhealthy(
-        action.node_host, message, node=action.node, log=_log(run, action), hint="it left rotation at once"
+        action.node_host, message, node=action.node, log=_log(run, action), hint=left
     )
 
 
@@ -216,7 +250,7 @@ def evict(run: Run, action: WatchSlot) -> bool:
 
 def evict_all(run: Run) -> None:
     """Take every slot under watch out of rotation: the release they are of has failed."""
-    for each in list(run.vigil.open.values()):
+    for each in run.vigil.watched:
         evict(run, each.action)
 
 
@@ -235,12 +269,19 @@ def _log(run: Run, action: WatchSlot) -> tuple[str, ...]:
         return ()
 
 
-def undoing(steps: Iterable[Step], node: str) -> tuple[Action, ...]:
-    """Return what takes a watched node back, as the step that watches it says."""
-    found = (
-        step.undo for step in steps if any(isinstance(each, WatchSlot) and each.node == node for each in step.actions)
-    )
-    return tuple(action for action in next(found, ()) if of_node(action) == node)
+def undoing(steps: Iterable[Step], node: str, done: Iterable[Step] = ()) -> tuple[Action, ...]:
+    """Return what takes a node back, as the step that watches it says.
+
+    Where what it served from before was retired by a step that is `done`, that step says it.
+    """
+    watches = (step for step in steps if _has(step, node, WatchSlot))
+    retired = [step for step in done if step.undo and _has(step, node, LeaveRotation | StopContainer)]
+    said = next(iter(retired[-1:]), None) or next(watches, None)
+    return tuple(action for action in said.undo if of_node(action) == node) if said else ()
+
+
+def _has(step: Step, node: str, kinds: type[Action] | UnionType) -> bool:
+    return any(isinstance(each, kinds) and of_node(each) == node for each in step.actions)
 
 
 def of_node(action: Action) -> str:

@@ -9,7 +9,7 @@ import pytest
 from provisioner.model.balancer import ServerState
 from provisioner.model.container import ContainerOptions
 from provisioner.model.observed import ObservedContainer
-from provisioner.planning.judging import Sample, Tally, end, objection, sample
+from provisioner.planning.judging import Sample, Tally, end, objection, outage, sample
 
 START = Sample(Tally(100, 10), Tally(1000, 10), failed_checks=4, times_down=1, up=True)
 CONTAINER = ObservedContainer("c1", "shop.web-1.b", "sha256:0", ContainerOptions(), "running", started_at="t1")
@@ -41,6 +41,24 @@ def later(requests: int = 0, failed: int = 0, peers: tuple[int, int] = (1000, 0)
 def test_what_speaks_against_a_slot(now: Sample, told: str) -> None:
     """Three failures at least, and twice its peers' share and two in a hundred more; checks; being down."""
     found = objection(START, now)
+    assert told in found
+    assert bool(told) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (later(50, 25), ""),
+        (later(0, 0, failed_checks=9), ""),
+        (later(0, 0, times_down=2), "took it down"),
+        (later(0, 0, up=False), "took it down"),
+        (Sample(Tally(20, 9), Tally(200, 0), failed_checks=1, times_down=0, up=True), ""),
+        (Sample(Tally(20, 0), Tally(200, 0), failed_checks=3, times_down=1, up=True), "took it down"),
+    ],
+)
+def test_what_speaks_against_a_slot_whose_watch_is_over(now: Sample, told: str) -> None:
+    """That its checks took it down since it entered, and nothing else; a worker that began anew counts from nothing."""
+    found = outage(START, now)
     assert told in found
     assert bool(told) == bool(found)
 

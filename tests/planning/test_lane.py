@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from provisioner.model.desired import Desired
-from provisioner.model.plan import ConfirmCapacity, EnterRotation, Plan, RunReleaseCommand, WatchSlot
+from provisioner.model.plan import ConfirmCapacity, EnterRotation, LeaveRotation, Plan, RunReleaseCommand, WatchSlot
 from provisioner.model.spec import RolloutPolicy
 from provisioner.planning.desire import ImageIndex, desire
 from provisioner.planning.lane import beside, number
@@ -56,6 +56,16 @@ def test_a_canary_is_soaked_and_watches_run_beside_the_following_batches() -> No
         "web3 watch 2", "web3 100", "ask", "web3 leave",
         "web1 drain", "web2 drain", "web3 drain",
     ]  # fmt: skip
+
+
+def test_what_retires_an_old_slot_says_what_brings_it_back() -> None:
+    """The old container first, since nothing else of the node may serve; then its new one goes."""
+    left = next(step for step in planned(WATCHED).steps if isinstance(step.actions[0], LeaveRotation))
+    assert [(type(each).__name__, getattr(each, "slot", "")) for each in left.undo] == [
+        ("HoldSlot", "a"), ("ReviveContainer", ""), ("AwaitHealthy", "a"), ("EnterRotation", "a"),
+        ("DrainSlot", "b"), ("RemoveContainer", ""), ("RestSlot", "b"),
+    ]  # fmt: skip
+    assert {getattr(each, "node", "") for each in left.undo} == {"web1/web-1"}
 
 
 def test_without_soak_and_monitor_nothing_is_capped() -> None:
