@@ -24,16 +24,13 @@ def batches(steps: tuple[Step, ...]) -> tuple[Batch, ...]:
     """Return every batch of a plan in the order of their ends: the last step about its nodes but their tidying up."""
     found: dict[tuple[str, ...], int] = {}
     entered: set[str] = set()
+    ends = {node_of(each): at for at, step in enumerate(steps) for each in step.actions if not _tidies(each)}
     for step in steps:
         nodes = tuple(dict.fromkeys(node_of(each) for each in step.actions if _serves(each)))
         if nodes and not set(nodes) <= entered:
-            found[nodes] = max(at for at, each in enumerate(steps) if _concerns(each, set(nodes)))
+            found[nodes] = max(ends[node] for node in nodes)
             entered |= set(nodes)
     return tuple((steps[at], nodes) for nodes, at in sorted(found.items(), key=lambda item: item[1]))
-
-
-def _concerns(step: Step, nodes: set[str]) -> bool:
-    return any(node_of(each) in nodes and not isinstance(each, RemoveContainer) for each in step.actions)
 
 
 def node_of(action: Action) -> str:
@@ -43,6 +40,10 @@ def node_of(action: Action) -> str:
 
 def _serves(action: Action) -> bool:
     return isinstance(action, EnterRotation | AwaitRunning)
+
+
+def _tidies(action: Action) -> bool:
+    return isinstance(action, RemoveContainer)
 
 
 def planned_hooks(hooks: Mapping[str, Hook], steps: tuple[Step, ...]) -> tuple[PlannedHook, ...]:

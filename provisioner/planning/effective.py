@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
+from typing import Any
 
 from provisioner.model.container import ContainerOptions
 from provisioner.model.image import ImageDefaults
@@ -30,6 +31,8 @@ def effective(options: ContainerOptions, defaults: ImageDefaults) -> ContainerOp
 
 def enforceable(options: ContainerOptions, absent: Collection[str]) -> ContainerOptions:
     """Return the options without the limits (`cpus`, `memory`, `pids`) that an engine says it cannot enforce."""
+    if not absent:
+        return options
     return replace(
         options,
         nano_cpus=0 if "cpus" in absent else options.nano_cpus,
@@ -45,8 +48,12 @@ def fingerprint(
 
     `options` are effective, `secrets` digests by key. Host name, address, slot, host port and labels do not enter.
     """
-    content: dict[str, object] = {"image": image_id, "options": asdict(options), "ports": sorted(set(container_ports))}
+    content: dict[str, object] = {"image": image_id, "options": options, "ports": sorted(set(container_ports))}
     if secrets:
         content["secrets"] = dict(secrets)
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_as_table)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _as_table(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -28,6 +28,8 @@ class Difference:
 
 def option_differences(wanted: ContainerOptions, seen: ContainerOptions) -> Iterator[Difference]:
     """Yield what differs between effective options, field by field, in a fixed order."""
+    if wanted == seen:
+        return
     yield from _scalars(wanted, seen)
     yield from _entries("environment", wanted.environment, seen.environment)
     yield from _entries("mounts", _mounts(wanted.mounts), _mounts(seen.mounts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from provisioner.model.container import ContainerOptions
@@ -14,6 +14,9 @@ from provisioner.planning.effective import effective, enforceable, fingerprint
 
 STOPPED = "no"
 """The restart policy of a container that was stopped for good."""
+
+_Equal = tuple[str, ContainerOptions, frozenset[int], Mapping[str, str]]
+"""All that is equal on peers, as `fingerprint` takes it: image, effective options, ports inside, secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,8 @@ def is_as_desired(desired: DesiredNode, slot: Slot, container: ObservedContainer
     One that we stopped has lost its restart policy, and gets it back with its next start.
     """
     container = _restartable(desired, container)
-    wanted = desired_fingerprint(desired, container, absent)
     ports = tuple((port.container_port, port.host_port, port.address) for port in container.ports)
-    return wanted == observed_fingerprint(container, absent) and ports == slot_ports(desired, slot)
+    return ports == slot_ports(desired, slot) and _wanted(desired, container, absent) == _seen(container, absent)
 
 
 def _restartable(desired: DesiredNode, container: ObservedContainer) -> ObservedContainer:
@@ -79,10 +81,7 @@ def desired_fingerprint(desired: DesiredNode, container: ObservedContainer, abse
 
     They are the right ones whenever the image is, and where it is not the fingerprints differ anyway.
     """
-    options = desired_options(desired, container, absent)
-    image_id = desired.image.image_id if isinstance(desired.image, Known) else ""
-    ports = () if desired.port is None else (desired.port,)
-    return fingerprint(image_id, options, ports, {secret.key: secret.digest for secret in desired.secrets})
+    return fingerprint(*_wanted(desired, container, absent))
 
 
 def desired_options(
@@ -91,14 +90,27 @@ def desired_options(
     """Return the effective options of a container made from what is desired, secret variables left aside."""
     options = enforceable(effective(desired.options, container.image_defaults), absent)
     secret = {each.environment for each in desired.secrets} if isinstance(desired, DesiredNode) else set[str]()
+    if secret.isdisjoint(options.environment):
+        return options
     plain = {name: value for name, value in options.environment.items() if name not in secret}
     return replace(options, environment=plain)
 
 
 def observed_fingerprint(container: ObservedContainer, absent: Collection[str]) -> str:
     """Return the fingerprint of a container as it was seen."""
-    ports = {port.container_port for port in container.ports}
-    return fingerprint(container.image_id, enforceable(container.options, absent), ports, container.secrets)
+    return fingerprint(*_seen(container, absent))
+
+
+def _wanted(desired: DesiredNode, container: ObservedContainer, absent: Collection[str]) -> _Equal:
+    image_id = desired.image.image_id if isinstance(desired.image, Known) else ""
+    ports = frozenset[int]() if desired.port is None else frozenset({desired.port})
+    secrets = {secret.key: secret.digest for secret in desired.secrets}
+    return image_id, desired_options(desired, container, absent), ports, secrets
+
+
+def _seen(container: ObservedContainer, absent: Collection[str]) -> _Equal:
+    ports = frozenset(port.container_port for port in container.ports)
+    return container.image_id, enforceable(container.options, absent), ports, container.secrets
 
 
 def unenforceable(observed: Observed) -> frozenset[str]:

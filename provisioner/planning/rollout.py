@@ -178,7 +178,7 @@ def _record(scene: Scene, release: str | None) -> Iterator[Step]:
 
 def _left_out(scene: Scene) -> bool:
     """Tell whether a limit leaves nodes behind that are not as wanted: the fleet is on no release then."""
-    return any(
+    return scene.scope is not None and any(
         row.drift_class in {"drift", "pending"} and row.node and not _actionable(scene, row)
         for row in diff(scene.desired, scene.observed, scene.applied)
     )

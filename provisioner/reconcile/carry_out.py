@@ -38,6 +38,7 @@ from provisioner.model.plan import (
 )
 from provisioner.planning.diff import BALANCER_NODE
 from provisioner.reconcile.actions import perform
+from provisioner.reconcile.at_once import at_once
 from provisioner.reconcile.examine import examine
 from provisioner.reconcile.run import Run
 from provisioner.reconcile.vigil import INTERVAL, evict_all, look, of_node, undoing
@@ -215,10 +216,7 @@ def take_back(undo: tuple[Action, ...], run: Run, *, hold_only: bool = False) ->
     quiet = run.quiet()
     nodes = dict.fromkeys(of_node(action) for action in undo)
     chains = [[each for each in undo if of_node(each) == node] for node in nodes]
-    if not chains:
-        return
-    with ThreadPoolExecutor(max(1, min(run.world.forks, len(chains)))) as pool:
-        tuple(pool.map(lambda chain: _one_by_one(chain, quiet, hold_only=hold_only), chains))
+    at_once(lambda chain: _one_by_one(chain, quiet, hold_only=hold_only), chains, run.world.forks)
 
 
 def _one_by_one(chain: Iterable[Action], run: Run, *, hold_only: bool) -> None:

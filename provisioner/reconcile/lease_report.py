@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from provisioner.errors import HostError, UsageError
 from provisioner.model.inventory import Host
@@ -11,6 +10,7 @@ from provisioner.model.lease import JOURNAL, LeaseReport, LeasesSeen
 from provisioner.model.observed import Unreachable
 from provisioner.planning.lease import standing
 from provisioner.ports import Leases
+from provisioner.reconcile.at_once import at_once
 from provisioner.reconcile.held_lease import HeldLease
 from provisioner.reconcile.journal import decoded
 from provisioner.reconcile.taking import Taking
@@ -21,9 +21,7 @@ LendLeases = Callable[[Host], Leases]
 
 def leases_seen(lend: LendLeases, fleet: str, hosts: Iterable[Host], forks: int) -> LeasesSeen:
     """Return the latest lease of a fleet on every host that has one; nothing is changed."""
-    wanted = tuple(hosts)
-    with ThreadPoolExecutor(max(1, min(forks, len(wanted)))) as pool:
-        found = tuple(pool.map(lambda host: _report(lend, fleet, host), wanted))
+    found = at_once(lambda host: _report(lend, fleet, host), hosts, forks)
     reports = tuple(each for each in found if isinstance(each, LeaseReport))
     return LeasesSeen(fleet, reports, tuple(each for each in found if isinstance(each, Unreachable)))
 

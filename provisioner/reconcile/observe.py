@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from provisioner.errors import EngineRefused, HostError
@@ -12,15 +11,14 @@ from provisioner.model.observed import HostRoute, Observed, ObservedHost, Observ
 from provisioner.model.release import KeptRelease, Release
 from provisioner.planning.balancer_slots import balancer_containers
 from provisioner.planning.naming import stable
+from provisioner.reconcile.at_once import at_once
 from provisioner.reconcile.releases import CONTENT, read_kept
 from provisioner.reconcile.world import Lookout
 
 
 def observe(lookout: Lookout, fleet: str, hosts: Iterable[Host]) -> Observed:
     """Return every host as it is now; one that does not answer is a value in the answer, not an exception."""
-    wanted = tuple(hosts)
-    with ThreadPoolExecutor(max(1, min(lookout.forks, len(wanted)))) as pool:
-        seen = tuple(pool.map(lambda host: _observe_one(lookout, fleet, host), wanted))
+    seen = at_once(lambda host: _observe_one(lookout, fleet, host), hosts, lookout.forks)
     return Observed(
         tuple(host for host in seen if isinstance(host, ObservedHost)),
         tuple(host for host in seen if isinstance(host, Unreachable)),

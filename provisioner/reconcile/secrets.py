@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from provisioner.errors import EngineRefused, HostError, SecretMissing
@@ -16,6 +15,7 @@ from provisioner.model.placement import SLOTS, container_name
 from provisioner.model.plan import MissingSecret, Plan, RunReleaseCommand, StartNode
 from provisioner.model.secret import MASKED, SECRETS_FOLDER, UNREADABLE, DesiredSecret, Secret, secrets_volume
 from provisioner.ports import HostReader
+from provisioner.reconcile.at_once import at_once
 from provisioner.reconcile.vault import Vault
 from provisioner.reconcile.world import Lookout
 
@@ -82,8 +82,7 @@ def with_secrets(
     """
     wanted = tuple(fleets)
     glance = _Glance(lookout, vault, hosts, wanted[0].fleet if wanted else "", _uses(wanted))
-    with ThreadPoolExecutor(max(1, min(lookout.forks, len(observed.hosts)))) as pool:
-        seen = tuple(pool.map(glance.at, observed.hosts))
+    seen = at_once(glance.at, observed.hosts, lookout.forks)
     lost = tuple(host for host in seen if isinstance(host, Unreachable))
     return Observed(
         tuple(host for host in seen if isinstance(host, ObservedHost)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Any
 
 from provisioner.errors import ProvisionerError
@@ -26,8 +27,12 @@ def digest(encoded: bytes) -> str:
     return hashlib.sha256(encoded).hexdigest()
 
 
+@lru_cache(maxsize=8)
 def decode_content(encoded: bytes) -> ReleaseContent:
-    """Return the content that bytes hold. Raise ProvisionerError where a newer version wrote them, or none of ours."""
+    """Return the content that bytes hold. Raise ProvisionerError where a newer version wrote them, or none of ours.
+
+    The last few are remembered: a run reads the same release off its hosts again and again.
+    """
     document = _parsed(encoded, "a release")
     if not isinstance(document, dict) or document.get("schema") not in READABLE:
         raise ProvisionerError("reading a release: it has another form than this version knows", hint=_HINT)
