@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from provisioner.cli.consent import confirmed, stop_on_interrupt
-from provisioner.cli.options import Common, takes_common
+from provisioner.cli.options import Common, Without, takes_common
 from provisioner.cli.screen import may_ask, open_view, settings
 
 Name = Annotated[str, typer.Argument(metavar="RELEASE", help="`r12`, `12`, `r12-9f3c…` or the beginning of a digest.")]
@@ -20,7 +20,15 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @takes_common
-def rebuild(context: typer.Context, common: Common, *, release: Name, bundle: Bundle = None, yes: Yes = False) -> int:
+def rebuild(
+    context: typer.Context,
+    common: Common,
+    *,
+    release: Name,
+    bundle: Bundle = None,
+    yes: Yes = False,
+    without: Without = None,
+) -> int:
     """Build the images of a release again; with -i INVENTORY bring it up on those hosts."""
     from provisioner.model.event import Finished
     from provisioner.reconcile.apply import Consent, apply
@@ -41,7 +49,7 @@ def rebuild(context: typer.Context, common: Common, *, release: Name, bundle: Bu
             view.table("images", ("image", "id"), tuple(rebuilt.images.items()))
             view.emit(Finished("complete", None, 0, len(rebuilt.images), message=f"as {start.release.name} has them"))
             return 0
-        intent = wiring.intend_again(chosen, start, rebuilt)
+        intent = wiring.intend_again(chosen, start, rebuilt, frozenset(without or ()))
         prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
         consent = Consent(stop=stop, approve=lambda: confirmed(yes=yes, may_ask=may_ask(common)), asked=not yes)
         return apply(world, intent, prepared, consent).exit_code

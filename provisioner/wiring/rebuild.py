@@ -82,8 +82,11 @@ def write_bundle(settings: Settings, path: Path, release: Release, progress: Pro
         bundles.write(path, kept_release(release), release.inputs, progress)
 
 
-def intend_again(settings: Settings, start: Ground, rebuilt: Rebuilt) -> Intent:
-    """Return a release as what is wanted on the hosts of an inventory. Raise InvalidInput where it has no place."""
+def intend_again(settings: Settings, start: Ground, rebuilt: Rebuilt, without: frozenset[str] = frozenset()) -> Intent:
+    """Return a release as what is wanted on the hosts of an inventory. Raise InvalidInput where it has no place.
+
+    `without` are hosts that no lease is taken on: a person says that they are dead.
+    """
     release, content = rebuilt.release, rebuilt.release.content
     spec = declared_again(release)
     inventory = addresses.resolved(start.inventory)
@@ -103,6 +106,7 @@ def intend_again(settings: Settings, start: Ground, rebuilt: Rebuilt) -> Intent:
         sites=content.sites,
         lock=content.lock,
         inventory=inventory.hosts,
+        without=without,
         author=git.author(settings.environment),
         commit=release.commit,
         vault=open_vault(sources, settings.environment, settings.file.absolute().parent),

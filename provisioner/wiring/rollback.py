@@ -12,7 +12,7 @@ from provisioner.model.spec import RolloutPolicy
 from provisioner.planning.rehome import declared_again, rehomed
 from provisioner.ports import EventSink
 from provisioner.reconcile.chronicle import open_archive
-from provisioner.reconcile.restore import restoring
+from provisioner.reconcile.restore import at_once, restoring
 from provisioner.reconcile.world import Intent, World
 from provisioner.render.balancer import balancer_text, kept_renderer
 from provisioner.spec.patterns import select
@@ -31,27 +31,32 @@ def ground(settings: Settings, name: str) -> Ground:
     return Ground(release, inventory, deploys=True)
 
 
-def intend_back(settings: Settings, start: Ground) -> Intent:
-    """Return a release as what is wanted again, on the hosts its services match now. Raise InvalidInput."""
+def intend_back(settings: Settings, start: Ground, without: frozenset[str] = frozenset()) -> Intent:
+    """Return a release as what is wanted again, on the hosts its services match now. Raise InvalidInput.
+
+    `without` are hosts that no lease is taken on: a person says that they are dead.
+    """
+    intent = _placed(start) if start.release.content.sites else _where_it_was(start)
+    return _by_whom(settings, start, replace(intent, without=without))
+
+
+def _placed(start: Ground) -> Intent:
     release, inventory = start.release, addresses.resolved(start.inventory)
-    if not release.content.sites:
-        return _where_it_was(settings, start)
     spec = declared_again(release)
     placement = place(spec, inventory, nowhere(release.name))
     render = kept_renderer({each.name: each.text for each in release.content.templates})
     desired = rehomed(release.content, spec, placement, render)
-    intent = restoring(release, desired, placement.hosts, spec.rollout, render)
-    return _by_whom(settings, start, replace(intent, inventory=inventory.hosts))
+    return replace(restoring(release, desired, placement.hosts, spec.rollout, render), inventory=inventory.hosts)
 
 
-def _where_it_was(settings: Settings, start: Ground) -> Intent:
+def _where_it_was(start: Ground) -> Intent:
     """Return a release that does not say where its services belong, on the hosts it was on."""
     inventory, desired = addresses.resolved(start.inventory), start.release.content.desired
     hosts = {name: inventory.hosts[name] for name in desired.hosts if name in inventory.hosts}
     intent = restoring(
         start.release, desired, hosts, _policy(start.release), lambda config: balancer_text(config, _none)
     )
-    return _by_whom(settings, start, replace(intent, inventory=inventory.hosts))
+    return replace(intent, inventory=inventory.hosts)
 
 
 def _none(_name: str) -> None:
@@ -68,7 +73,8 @@ def _by_whom(settings: Settings, start: Ground, intent: Intent) -> Intent:
     spec = declared_spec(settings)
     vault = open_vault(spec.secrets if spec else {}, settings.environment, settings.file.absolute().parent)
     intent = replace(intent, scope=scope, author=git.author(settings.environment), vault=vault)
-    return replace(intent, verb="rollback", hooks=spec.hooks if spec else {})
+    intent = replace(intent, verb="rollback")
+    return replace(intent, hooks=spec.hooks, policy=at_once(spec.rollout)) if spec else intent
 
 
 @contextmanager
