@@ -8,8 +8,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.cli.forked import run_forked
 
 CHECKOUT = Path(__file__).parents[2]
 EXAMPLES = tuple(sorted(path.parent.name for path in (CHECKOUT / "examples").glob("*/fleet.yaml")))
@@ -47,30 +50,47 @@ def provisioner(
 ) -> Ran:
     """Run the command line in a folder, with no terminal and nothing of this machine's settings; never a traceback.
 
-    `before` is a program that runs it in turn.
+    `before` is a program that runs it in turn, in an interpreter of its own.
     """
-    argv = [*before, sys.executable, "-m", "provisioner", *arguments]
-    done = subprocess.run(
-        argv,
-        cwd=folder,
-        env=_environment(folder) | dict(variables or {}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return Ran(done.returncode, done.stdout, done.stderr)
+    environment = _environment(folder) | dict(variables or {})
+    if before:
+        argv = [*before, sys.executable, "-m", "provisioner", *arguments]
+        none = subprocess.DEVNULL
+        done = subprocess.run(
+            argv, cwd=folder, env=environment, stdin=none, capture_output=True, text=True, timeout=60, check=False
+        )
+        ran = Ran(done.returncode, done.stdout, done.stderr)
+    else:
+        ran = _forked(folder, list(arguments), environment)
+    assert "Traceback" not in ran.err, ran.err
+    return ran
+
+
+def _forked(folder: Path, arguments: list[str], environment: Mapping[str, str]) -> Ran:
+    """Run the command line with pipes for its answers, as a shell would that collects them."""
+    pipes = [os.pipe() for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool, Path(os.devnull).open() as nothing:
+        texts = [pool.submit(_read, reading) for reading, _ in pipes]
+        try:
+            code = run_forked(folder, arguments, environment, [nothing.fileno(), *(there for _, there in pipes)])
+        finally:
+            for _, there in pipes:
+                os.close(there)
+        return Ran(code, *(each.result() for each in texts))
+
+
+def _read(stream: int) -> str:
+    with os.fdopen(stream, encoding="utf-8") as opened:
+        return opened.read()
 
 
 def on_a_terminal(folder: Path, *arguments: str, variables: Mapping[str, str]) -> str:
     """Run the command line with its messages on a terminal, and return what that showed."""
     here, there = pty.openpty()
     environment = _environment(folder) | {"TERM": "xterm-256color"} | dict(variables)
-    argv = [sys.executable, "-m", "provisioner", *arguments]
     try:
-        subprocess.run(argv, cwd=folder, env=environment, stdout=there, stderr=there, timeout=60, check=False)
+        with Path(os.devnull).open() as nothing:
+            run_forked(folder, list(arguments), environment, [nothing.fileno(), there, there])
         return os.read(here, 65536).decode()
     finally:
         os.close(here)
