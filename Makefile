@@ -35,7 +35,7 @@ check: .venv/.develops
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/pytest -q -m 'not lab and not engine and not seeds' -n auto
+	.venv/bin/pytest -q -m 'not lab and not engine and not seeds and not slow' -n auto --dist worksteal
 
 docs: .venv/.develops
 	.venv/bin/python .ci/spec-reference >docs/spec.md.new && mv docs/spec.md.new docs/spec.md
@@ -45,7 +45,7 @@ test: .venv/.develops engine packages
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/pytest -q -m 'not lab and not engine' -n auto
+	.venv/bin/pytest -q -m 'not lab and not engine' -n auto --dist worksteal
 	.venv/bin/pytest -q -m 'lab or engine'
 
 bench-images: .venv/.develops engine packages

@@ -282,6 +282,7 @@ def effects_of(fleet: Simulation, after: dict[str, str]) -> int:
     return len(fleet.writes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_controller_that_dies_at_any_effect_is_followed_by_one_that_converges(fleet: Simulation, moment: str) -> None:
     """Killed before or after the n-th effect of a rollout, for every n, the same command ends uniform and clean."""

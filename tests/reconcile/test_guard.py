@@ -114,6 +114,7 @@ class Fuse:
             raise Died
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_whoever_is_killed_at_any_effect_is_taken_over_and_the_same_command_converges(
     fleet: Simulation, moment: Moment

@@ -319,6 +319,7 @@ class Died(BaseException):
     """Stands for a controller that is killed: nothing of ours catches it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["start-first", "stop-first"])
 def test_a_controller_that_dies_in_a_watched_rollout_is_followed_by_one_that_converges(
     fleet: Simulation, order: str

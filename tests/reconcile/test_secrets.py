@@ -247,6 +247,7 @@ class Died(BaseException):
     """The controller was killed."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_dead_run_leaves_no_secret_behind_the_next(shop: Simulation, moment: str) -> None:
     """Killed before or after the n-th effect of a rotation, for every n: one apply leaves each node its one volume."""

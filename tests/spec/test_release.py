@@ -33,6 +33,7 @@ NODE = DesiredNode(
 CONTENT = ReleaseContent(Desired("shop", (NODE,), (), {"nginx:1.27": "sha256:ab"}), (RenderedFile("/a", "text"),))
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None, max_examples=40)
 @given(st.from_type(ReleaseContent))
 def test_what_is_written_is_read_back(content: ReleaseContent) -> None:
