@@ -31,8 +31,8 @@ class World(Protocol):
     def started(self, container_id: str) -> tuple[str, float] | None:
         """Return what tells this run of a container from others, and when it began; None where it does not run."""
 
-    def effect(self, host: str, name: str) -> AbstractContextManager[None]:
-        """Record that a balancer on a host is changed, around the code that does it."""
+    def effect(self, host: str, name: str) -> AbstractContextManager[int]:
+        """Record that a balancer on a host is changed, around the code that does it; tell how often it does."""
 
 
 class MemoryBalancers:
@@ -148,10 +148,11 @@ class MemoryBalancer:
             raise BalancerRefused(self._host, f"the file is not valid: {fault}") from fault
         if file.digest != digest:
             raise BalancerRefused(self._host, f"the file says it is {file.digest}, not {digest}")
-        with self._balancers.world.effect(self._host, f"configure {digest}"):
+        with self._balancers.world.effect(self._host, f"configure {digest}") as times:
             folder, _, name = self._balancers.path.rpartition("/")
-            self._shell.put(self._container, folder, (FileContent(name, text.encode()),))
-            self._balancers.reload(self._container, text)
+            for _ in range(times):
+                self._shell.put(self._container, folder, (FileContent(name, text.encode()),))
+                self._balancers.reload(self._container, text)
 
     def set_state(self, backend: str, servers: tuple[str, ...], state: AdminState, share: int = FULL_SHARE) -> None:
         """Set the administrative state of servers, and their share of requests."""
@@ -180,8 +181,9 @@ class MemoryBalancer:
             found = worker.find(backend, server)
             if found is None:
                 raise BalancerRefused(self._host, f"no such server: {backend}/{server}")
-            with self._balancers.world.effect(self._host, f"{name} {server}"):
-                command(worker, found)
+            with self._balancers.world.effect(self._host, f"{name} {server}") as times:
+                for _ in range(times):
+                    command(worker, found)
 
     def _worker(self) -> Worker:
         worker = self._balancers.worker(self._container, self._file())

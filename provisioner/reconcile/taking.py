@@ -86,12 +86,9 @@ class Taking:
         clock, controller = self.world.clock, self.world.controller
         deadline = clock.monotonic() + FENCE * controller.term
         claim = LeaseClaim(self.fleet, epoch, controller.run, controller.owner, controller.term)
-        try:
-            lease_id = leases.create(image, claim)
-        except EngineRefused as error:
-            if error.status == _CONFLICT:
-                return False
-            raise
+        lease_id = self._create(leases, image, claim)
+        if not lease_id:
+            return False
         # Who slept since he looked may have been given a number that others have long done with.
         there = leases.look(self.fleet).leases
         if not there or there[0].lease_id != lease_id:
@@ -103,6 +100,17 @@ class Taking:
             with suppress(HostError):
                 leases.remove(older.lease_id)
         return True
+
+    def _create(self, leases: Leases, image: str, claim: LeaseClaim) -> str:
+        """Return the id of a lease on an epoch, empty where another run has it."""
+        try:
+            return leases.create(image, claim)
+        except EngineRefused as error:
+            if error.status != _CONFLICT:
+                raise
+        # The name may be taken by this very request, whose first answer was lost.
+        latest = leases.look(self.fleet).latest
+        return latest.lease_id if latest and (latest.claim.run, latest.claim.epoch) == (claim.run, claim.epoch) else ""
 
 
 def held(sight: LeaseSight, fleet: str) -> LeaseHeld:

@@ -107,9 +107,9 @@ class MemoryStage:
         return ("first", 0.0)
 
     @contextmanager
-    def effect(self, host: str, name: str) -> Iterator[None]:
+    def effect(self, host: str, name: str) -> Iterator[int]:
         """Let it happen."""
-        yield
+        yield 1
 
     def monotonic(self) -> float:
         """Return the time."""

@@ -74,10 +74,10 @@ class Stage:
         return None if self.run_name is None else (self.run_name, self.born)
 
     @contextmanager
-    def effect(self, host: str, name: str) -> Iterator[None]:
+    def effect(self, host: str, name: str) -> Iterator[int]:
         """Note an effect."""
         self.effects.append(name)
-        yield
+        yield 1
 
 
 @dataclass

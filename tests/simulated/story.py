@@ -20,7 +20,11 @@ from tests import fleets
 from tests.simulation import Simulation
 
 BIG = 50
+REPEATED = ("create", "start", "stop", "remove", "set_state", "distrust", "cut_sessions", "configure")
+"""What requests to an engine and commands to a balancer begin with that may arrive twice."""
 BALANCER = "lb1"
+LEASE_LOST = 5
+"""How a run ends whose lease was taken so slowly that it could not be trusted any more: with nothing changed."""
 
 BEHAVIOURS: dict[str, AppBehaviour] = {
     "good": AppBehaviour(starts_listening_after=0.5),
@@ -57,6 +61,14 @@ class Faults:
         """Let an answer be lost, or the controller die after what it did."""
         if self._strikes():
             self._strike(host, effect, ("answer lost", "killed"))
+
+    def twice(self, host: str, effect: str) -> bool:
+        """Let the request of an effect arrive twice: its first answer was lost on the way."""
+        if not effect.startswith(REPEATED) or not self._strikes():
+            return False
+        self.left -= 1
+        self.happened.append(f"twice: {host}: {effect}")
+        return True
 
     def _strikes(self) -> bool:
         return self.left > 0 and self.dice.random() < self.rate
@@ -139,17 +151,23 @@ class Story:
         effects = self.fleet.hosts.effects
         self.fleet.version = "2"
         self.fleet.behave(BEHAVIOURS[self.behaviour])
-        effects.before, effects.after = self.faults.before, self.faults.after
+        effects.before, effects.after, effects.twice = self.faults.before, self.faults.after, self.faults.twice
         self.fleet.clock.watchers.append(self._watch)
         finished = self._apply("2")
         self.fleet.clock.watchers.clear()
-        effects.before = effects.after = None
+        effects.before = effects.after = effects.twice = None
         if finished is not None:
             self._judge(finished)
 
     def _judge(self, finished: Finished) -> None:
         """Compare the last line of a run with what is there."""
-        codes = {"complete": {0, 4}, "rolled_back": {3, 4}, "halted": {6}, "paused": {4, 6}, "failed": {1, 4}}
+        codes = {
+            "complete": {0, 4},
+            "rolled_back": {3, 4},
+            "halted": {6},
+            "paused": {4, 6},
+            "failed": {1, 4, LEASE_LOST},
+        }
         self._law(finished.exit_code in codes.get(finished.outcome, set()), f"{finished.outcome} {finished.exit_code}")
         lost = {host for host in self.faults.lost if host in (*self.webs, BALANCER)}
         if finished.exit_code == 0:
@@ -157,6 +175,8 @@ class Story:
             self._check_uniform("2")
         if finished.exit_code == 3:
             self._law(not lost, f"rolled back, and {lost} cannot be reached")
+            self._check_uniform("1")
+        if (finished.outcome, finished.exit_code) == ("failed", LEASE_LOST) and not lost:
             self._check_uniform("1")
 
     def _heal(self) -> None:

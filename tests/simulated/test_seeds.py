@@ -22,7 +22,7 @@ CHUNKS = [[int(ONE)]] if ONE else [list(range(start, start + CHUNK)) for start i
 
 @pytest.mark.parametrize("seeds", CHUNKS, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
 def test_every_story_keeps_the_laws(seeds: list[int], tmp_path: Path) -> None:
-    """Whatever is slow, lost, refused, cut off or dies: what serves goes on, and the same command converges."""
+    """Whatever is slow, lost, refused, repeated, cut off or dies: what serves goes on; the same command converges."""
     told: list[str] = []
     for seed in seeds:
         story = Story(seed, tmp_path / str(seed))

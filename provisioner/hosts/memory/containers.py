@@ -20,55 +20,32 @@ class MemoryContainers:
     def create(self, request: ContainerRequest) -> str:
         """Create a container and its named volumes; of two that ask for one name, one is refused with 409."""
         machine = self._machine
-        with machine.line.effect(f"create {request.name}"), machine.lock:
-            if machine.find(request.name) is not None:
-                raise self._refuse(f"the name {request.name} is in use by another container", 409)
-            image = machine.images.inspect(request.image_id)
-            if image is None:
-                raise self._refuse(f"no such image: {request.image_id}", 404)
-            self._create_volumes(request)
-            behaviour = machine.behaviours.get(image.image_id, AppBehaviour())
-            address = f"172.17.0.{machine.number() % 250 + 2}"
-            restart = request.options.restart
-            held = HeldContainer(
-                machine.new_id(), request, image.defaults, behaviour, restart, address, machine.clock.monotonic()
-            )
-            machine.containers[held.container_id] = held
-            return held.container_id
+        with machine.line.effect(f"create {request.name}") as times, machine.lock:
+            return [self._create(request) for _ in range(times)][-1]
 
     def start(self, container_id: str, restart: str = "") -> None:
         """Start a container, or unpause it; one whose published port is taken stays created."""
         machine = self._machine
         held = machine.need(container_id)
-        with machine.line.effect(f"start {held.name}"), machine.lock:
-            held.restart = restart or held.restart
-            if held.stage == "paused":
-                resume(machine, held)
-            elif held.state(machine.clock.monotonic()) != "running":
-                self._refuse_taken_ports(held)
-                begin(machine, held)
+        with machine.line.effect(f"start {held.name}") as times, machine.lock:
+            for _ in range(times):
+                self._start(held, restart)
 
     def stop(self, container_id: str, timeout: int) -> None:
         """Set its restart policy to `no`, send its stop signal, kill it after `timeout` seconds."""
         machine = self._machine
         held = machine.need(container_id)
-        with machine.line.effect(f"stop {held.name}"):
-            with machine.lock:
-                held.restart = "no"
-                if held.stage not in {"started", "paused"}:
-                    return
-                patient = held.behaviour.stops_after <= timeout
-                end(machine, held, 0 if patient else KILLED)
-            machine.clock.sleep(min(held.behaviour.stops_after, timeout))
+        with machine.line.effect(f"stop {held.name}") as times:
+            for _ in range(times):
+                self._stop(held, timeout)
 
     def remove(self, container_id: str) -> None:
         """Remove a container, running or not; one that is gone already is removed."""
         machine = self._machine
         held = machine.find(container_id)
-        with machine.line.effect(f"remove {held.name if held else container_id}"), machine.lock:
-            if held is not None and machine.containers.pop(held.container_id, None) is not None:
-                end(machine, held, KILLED)
-                machine.former.append((held.request, held.tenures))
+        with machine.line.effect(f"remove {held.name if held else container_id}") as times, machine.lock:
+            for _ in range(times):
+                self._remove(held)
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume; one that is gone already is removed, one that a container mounts is not."""
@@ -79,10 +56,45 @@ class MemoryContainers:
                 raise self._refuse(f"volume {name} is in use", 409)
             machine.volumes.pop(name, None)
 
-    def _create_volumes(self, request: ContainerRequest) -> None:
-        labels = {key: value for key, value in request.labels.items() if key == FLEET_LABEL}
-        for mount in (*request.options.mounts, *request.own_mounts):
-            self._machine.volumes.setdefault(mount.source, HeldVolume(mount.source, labels))
+    def _create(self, request: ContainerRequest) -> str:
+        machine = self._machine
+        if machine.find(request.name) is not None:
+            raise self._refuse(f"the name {request.name} is in use by another container", 409)
+        image = machine.images.inspect(request.image_id)
+        if image is None:
+            raise self._refuse(f"no such image: {request.image_id}", 404)
+        _create_volumes(machine, request)
+        behaviour = machine.behaviours.get(image.image_id, AppBehaviour())
+        address = f"172.17.0.{machine.number() % 250 + 2}"
+        restart, now = request.options.restart, machine.clock.monotonic()
+        held = HeldContainer(machine.new_id(), request, image.defaults, behaviour, restart, address, now)
+        machine.containers[held.container_id] = held
+        return held.container_id
+
+    def _start(self, held: HeldContainer, restart: str) -> None:
+        machine = self._machine
+        held.restart = restart or held.restart
+        if held.stage == "paused":
+            resume(machine, held)
+        elif held.state(machine.clock.monotonic()) != "running":
+            self._refuse_taken_ports(held)
+            begin(machine, held)
+
+    def _stop(self, held: HeldContainer, timeout: int) -> None:
+        machine = self._machine
+        with machine.lock:
+            held.restart = "no"
+            if held.stage not in {"started", "paused"}:
+                return
+            patient = held.behaviour.stops_after <= timeout
+            end(machine, held, 0 if patient else KILLED)
+        machine.clock.sleep(min(held.behaviour.stops_after, timeout))
+
+    def _remove(self, held: HeldContainer | None) -> None:
+        machine = self._machine
+        if held is not None and machine.containers.pop(held.container_id, None) is not None:
+            end(machine, held, KILLED)
+            machine.former.append((held.request, held.tenures))
 
     def _refuse_taken_ports(self, held: HeldContainer) -> None:
         at = self._machine.clock.monotonic()
@@ -93,6 +105,12 @@ class MemoryContainers:
 
     def _refuse(self, message: str, status: int) -> EngineRefused:
         return EngineRefused(self._machine.line.host, message, status=status)
+
+
+def _create_volumes(machine: Machine, request: ContainerRequest) -> None:
+    labels = {key: value for key, value in request.labels.items() if key == FLEET_LABEL}
+    for mount in (*request.options.mounts, *request.own_mounts):
+        machine.volumes.setdefault(mount.source, HeldVolume(mount.source, labels))
 
 
 def begin(machine: Machine, held: HeldContainer) -> None:

@@ -90,6 +90,6 @@ class MemoryHosts:
                 return held.started_at, held.tenures[-1].born
         return None
 
-    def effect(self, host: str, name: str) -> AbstractContextManager[None]:
-        """Record an effect that a balancer has on a host."""
+    def effect(self, host: str, name: str) -> AbstractContextManager[int]:
+        """Record an effect that a balancer has on a host, and tell how often it has it."""
         return self._hosts[host].line.effect(name)

@@ -23,8 +23,8 @@ class Line:
             raise HostUnreachable(self.host, self.cut, hint=f"see why with: ssh {self.host} true")
 
     @contextmanager
-    def effect(self, name: str) -> Iterator[None]:
-        """Reach the host and record an effect around the code that has it."""
+    def effect(self, name: str) -> Iterator[int]:
+        """Reach the host and record an effect around the code that has it, which is told how often that is."""
         self.reach()
-        with self.effects(self.host, name):
-            yield
+        with self.effects(self.host, name) as times:
+            yield times

@@ -11,6 +11,7 @@ TRIAL = "trial"
 """The kind of a container that is created to prove an image, and never started."""
 
 _TRIAL_NAME = "provisioner-trial-"
+_CONFLICT = 409
 
 
 def has(store: ImageStore, image_id: str, tags: tuple[str, ...]) -> bool:
@@ -66,7 +67,9 @@ def try_out(image_id: str, task: str, containers: Containers) -> str:
     try:
         containers.create(request)
     except EngineRefused as error:
-        return f"no container can be made of it: {error.reason}"
+        # Nobody else uses the name: taken, it is by this request, whose first answer was lost.
+        if error.status != _CONFLICT:
+            return f"no container can be made of it: {error.reason}"
     containers.remove(name)
     return ""
 
