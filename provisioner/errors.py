@@ -285,7 +285,7 @@ class InterruptionRefused(ProvisionerError):
 
 
 class Interrupted(ProvisionerError):
-    """A person stopped the command at once; what was under way was left as it was."""
+    """A person stopped the command; what was under way was left as it was."""
 
     exit_code = 130
 

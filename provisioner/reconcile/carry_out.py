@@ -12,6 +12,7 @@ from provisioner.errors import (
     EngineUnavailable,
     GivenUp,
     HostUnreachable,
+    Interrupted,
     LeaseLost,
     NodeUnhealthy,
     ProvisionerError,
@@ -70,9 +71,11 @@ class Progressed:
 def carry_out(steps: tuple[Step, ...], run: Run, stop: Stop, before: int = 0, after: int = 0) -> Progressed:
     """Carry out steps in order until the run fails or somebody asks to stop; nodes that failed are taken back.
 
+    Asked to stop, a step that waits for something is left as it is; any other is finished.
     `before` and `after` are how many steps of the same run come earlier and later, for their numbers.
     """
     done, began, entered = 0, False, set[str]()
+    run = replace(run, stop=stop)
     total = before + len(steps) + after
     run.vigil.expect(steps)
     run.vigil.advance(run)
@@ -91,8 +94,12 @@ def carry_out(steps: tuple[Step, ...], run: Run, stop: Stop, before: int = 0, af
         entered |= {of_node(action) for action in step.actions if _serves(action)}
         if lost := next((error for _, error in failures if isinstance(error, LeaseLost)), None):
             return Progressed(done, _changed(entered, run), began, failure=lost)
+        left = [error for _, error in failures if isinstance(error, Interrupted)]
+        failures = tuple((action, error) for action, error in failures if error not in left)
         if failure := _failed(step, failures, (steps, steps[: number - before]), run):
             return Progressed(done, _changed(entered, run), began, failure=failure)
+        if left:
+            return Progressed(done, _changed(entered, run), began, stopped=True)
         if any(_serves(action) or isinstance(action, WatchSlot) for action in step.actions):
             run.vigil.advance(run)
         run.after_step(planned)
@@ -190,6 +197,8 @@ def attempt(action: Action, run: Run) -> ProvisionerError | None:
     begun = clock.monotonic()
     try:
         detail = perform(action, run)
+    except Interrupted as asked:
+        return asked
     except ProvisionerError as error:
         # Now, while the container is still there: what undoes the step removes it.
         run.world.sink.emit(ActionFailed(action, str(error), error.hint, _log(error), examine(action, error, run)))

@@ -128,14 +128,14 @@ def await_healthy(action: AwaitHealthy, run: Run) -> str:
             (server,) = states(balancer, action.host, action.backend, (action.server,))
             if watch.satisfied(server):
                 return f"healthy after {watch.waited():.1f} s"
-            run.pause(POLL)
+            run.wait(POLL)
 
 
 def await_running(action: AwaitRunning, run: Run) -> str:
     """Wait until a container that no balancer judges has run, or been healthy, long enough."""
     watch = _Watch(run, action)
     while not watch.satisfied(None):
-        run.pause(POLL)
+        run.wait(POLL)
     run.vigil.begin(run, action.host, action.node, None)
     return f"steady after {watch.waited():.1f} s"
 

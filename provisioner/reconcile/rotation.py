@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 
-from provisioner.errors import BalancerRefused, CapacityLow, GivenUp, NodeUnhealthy
+from provisioner.errors import BalancerRefused, CapacityLow, GivenUp, Interrupted, NodeUnhealthy
 from provisioner.model.balancer_actions import ConfigureBalancer
 from provisioner.model.placement import server_place
 from provisioner.model.plan import (
@@ -71,15 +72,20 @@ def drain_slot(action: DrainSlot, run: Run) -> str:
     with run.balancer(action.host) as balancer:
         balancer.set_state(action.backend, action.servers, "drain")
         try:
-            left = _wait_empty(action, run, balancer, action.drain_timeout - _gone(action, run))
+            left = _wait_empty(action, run, balancer, action.drain_timeout - _gone(action, run), run.wait)
         except GivenUp:
             balancer.set_state(action.backend, action.servers, "ready")
+            raise
+        except Interrupted:
+            # What had left before goes on emptying; what leaves now may be all that its node has.
+            if (action.host, action.node, action.slot) not in run.left:
+                balancer.set_state(action.backend, action.servers, "ready")
             raise
         if not left:
             return ""
         balancer.set_state(action.backend, action.servers, "maint")
         balancer.cut_sessions(action.backend, action.servers)
-        if _wait_empty(action, run, balancer, CUT_DEADLINE):
+        if _wait_empty(action, run, balancer, CUT_DEADLINE, run.pause):
             raise BalancerRefused(action.host, f"{action.node} still has sessions after they were cut")
     return f"{left} sessions cut after {action.drain_timeout:g} s"
 
@@ -90,7 +96,7 @@ def _gone(action: DrainSlot, run: Run) -> float:
     return now - run.left.get((action.host, action.node, action.slot), now)
 
 
-def _wait_empty(action: DrainSlot, run: Run, balancer: Balancer, seconds: float) -> int:
+def _wait_empty(action: DrainSlot, run: Run, balancer: Balancer, seconds: float, pause: Callable[[float], None]) -> int:
     clock = run.world.clock
     deadline = clock.monotonic() + seconds
     while True:
@@ -99,7 +105,7 @@ def _wait_empty(action: DrainSlot, run: Run, balancer: Balancer, seconds: float)
         if not sessions or clock.monotonic() > deadline:
             return sessions
         run.progress(action)(f"{sessions} sessions under way", 0, 0)
-        run.pause(POLL)
+        pause(POLL)
 
 
 def rest_slot(action: RestSlot, run: Run) -> str:
@@ -126,7 +132,7 @@ def watch_slot(action: WatchSlot, run: Run) -> str:
                 vigil.finish(action)
                 return f"judged for {seconds:.1f} s"
             run.progress(action)("under watch", 0, 0)
-            run.pause(CLOSE_LOOKS)
+            run.wait(CLOSE_LOOKS)
 
 
 def confirm_capacity(action: ConfirmCapacity, run: Run) -> str:

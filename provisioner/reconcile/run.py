@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Literal
 
-from provisioner.errors import BalancerRefused, EngineRefused
+from provisioner.errors import BalancerRefused, EngineRefused, Interrupted
 from provisioner.model.balancer import ServerState
 from provisioner.model.container import (
     EPOCH_LABEL,
@@ -32,6 +32,10 @@ from provisioner.reconcile.guard import Guard
 from provisioner.reconcile.vault import Vault
 from provisioner.reconcile.vigil import Vigil, look
 from provisioner.reconcile.world import World
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +69,24 @@ class Run:
     """When nodes end the run: all that is under watch leaves rotation; what failed is left there, out of rotation; or
     no more than that what failed is taken back."""
 
+    stop: Callable[[], bool] = _never
+    """Tells whether somebody asked the run to stop."""
+
     def quiet(self) -> Run:
-        """Return this run with nothing under watch: what is undone is not given up."""
-        return replace(self, vigil=Vigil())
+        """Return this run with nothing under watch, which nobody stops: what is undone is not given up."""
+        return replace(self, vigil=Vigil(), stop=_never)
 
     def pause(self, seconds: float) -> None:
         """Wait, judging meanwhile what is under watch. Raise GivenUp, RolloutStalled."""
         self.world.clock.sleep(seconds)
         look(self)
         self.vigil.hurry(self)
+
+    def wait(self, seconds: float) -> None:
+        """Pause in a wait that may be left at any time: a look finds out how far it was. Raise Interrupted too."""
+        self.pause(seconds)
+        if self.stop():
+            raise Interrupted
 
     after_step: Callable[[Step], None] = lambda _: None
     """Told of every step that is done."""
