@@ -1,6 +1,8 @@
 # `make demo` shows it work, `make check` is for every commit, `make test` is everything.
 
 export PIP_CACHE_DIR := $(CURDIR)/.provisioner/pip
+# Where it is set, every worker compiles every test again: half of the seconds before the first one runs.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: docs bench-images bench-rollout campaign help venv engine packages check test demo demo-down clean-lab clean
 
@@ -71,3 +73,4 @@ clean-lab: .venv/.runs
 
 clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find provisioner tests examples -name __pycache__ -prune -exec rm -rf {} +

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections import deque
 from contextlib import suppress
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from threading import Lock
 
 from provisioner.errors import StorageFailed
@@ -62,7 +62,8 @@ class RunJournal:
 
 def encoded(line: JournalLine) -> bytes:
     """Return a line as JSON that ends with the checksum of what stands before it."""
-    content = {key: value[:_LONGEST] if isinstance(value, str) else value for key, value in asdict(line).items()}
+    values = ((each.name, getattr(line, each.name)) for each in fields(line))
+    content = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in values}
     return _text({**content, "crc": _checksum(content)}) + b"\n"
 
 
