@@ -191,6 +191,7 @@ def settle() -> None:
     """
     os.sync()
     time.sleep(SETTLED)
+    os.sync()  # what the journal had meanwhile
 
 
 def median(row: Row) -> tuple[int, float]:
