@@ -158,6 +158,14 @@ class LabFleet:
         return self.on(host, f"docker image inspect -f '{{{{.Id}}}}' {tag}")
 
 
+class BareLab(LabFleet):
+    """Three web servers without Docker, as somebody would set them up by hand."""
+
+    name = f"bare{APART}"
+    port = 18880 + int(APART or 0)
+    shape = ("--group", "web=3", "--engine", "none")
+
+
 class KindsLab(LabFleet):
     """Five hosts, each with another kind of engine: 20.10, then 26 and 28, both with each image store."""
 

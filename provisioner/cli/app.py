@@ -13,6 +13,7 @@ from provisioner import __version__
 from provisioner.cli import (
     apply,
     build,
+    compare,
     destroy,
     doctor,
     drain,
@@ -76,6 +77,7 @@ PANELS = (
     (rollback.rollback, ("rollback",)),
     (status.status, ("status",)),
     (drift.drift, ("drift",)),
+    (compare.compare, ("compare",)),
     (history.history, ("history",)),
     (drain.drain, ("drain",)),
     (undrain.undrain, ("undrain",)),

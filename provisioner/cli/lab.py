@@ -25,7 +25,11 @@ Port = Annotated[
 ]
 Engine = Annotated[
     str,
-    typer.Option("--engine", help="The version of the hosts' Docker Engine. [default: 20.10]", metavar="20.10|26|28"),
+    typer.Option(
+        "--engine",
+        help="The version of the hosts' Docker Engine; none: nginx instead. [default: 20.10]",
+        metavar="20.10|26|28|none",
+    ),
 ]
 Store = Annotated[
     str,

@@ -10,7 +10,7 @@ from provisioner.cli.options import Common, takes_common
 from provisioner.cli.screen import may_ask, open_view, settings
 from provisioner.errors import UsageError
 
-Names = Annotated[list[str], typer.Argument(help="Hosts of the inventory.", metavar="HOST...")]
+Names = Annotated[list[str], typer.Argument(help="Hosts of the inventory, or USER@HOST[:PORT].", metavar="HOST...")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Record what is shown without asking.")]
 
 
@@ -25,5 +25,5 @@ def trust(context: typer.Context, common: Common, *, hosts: Names, yes: Yes = Fa
     if not yes and not may_ask(common):
         raise UsageError("there is nobody to compare these fingerprints", hint="run it again with --yes")
     if yes or typer.confirm("Record these keys?", err=True):
-        view.message(f"recorded in {parts.record_keys(chosen, offered)}")
+        view.message(f"recorded in {parts.record_keys(chosen, tuple(hosts), offered)}")
     return 0

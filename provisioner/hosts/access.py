@@ -172,20 +172,26 @@ class SshHosts:
 
 
 def _opened(host: Host, ways: Ways, settings: AccessSettings) -> _Lent:
-    sight = _sight(host, ways, settings)
+    sight = sight_of(host, ways, settings)
     sight.engine.find()
     hands = EngineHands(
         EngineReader(sight),
         EngineContainers(sight.engine, sight.images),
         EngineShell(sight.engine, settings.timeouts),
         EngineImages(sight.engine, sight.images),
-        host.variables.get(SOCKET_VARIABLE, "") or DEFAULT_SOCKET,
+        socket_path(host),
         EngineLeases(sight.engine, sight.images),
     )
     return _Lent(sight, hands, ReleaseImages(host.name, sight.images))
 
 
-def _sight(host: Host, ways: Ways, settings: AccessSettings) -> Sight:
+def socket_path(host: Host) -> str:
+    """Return where a host's engine listens."""
+    return host.variables.get(SOCKET_VARIABLE, "") or DEFAULT_SOCKET
+
+
+def sight_of(host: Host, ways: Ways, settings: AccessSettings) -> Sight:
+    """Return what a reader of a host looks through, not connected yet. Raise HostUnreachable."""
     timeouts, named = settings.timeouts, host.variables.get(SOCKET_VARIABLE, "")
     if host.connection == "local":
         here = LocalConnection(host, timeouts)

@@ -74,6 +74,19 @@ class EngineReader:
             releases=read_releases(images.values(), fleet),
         )
 
+    def containers(self) -> ObservedHost:
+        """Return a host as far as its engine and containers go. Raise as `observe` does."""
+        sight = self._sight
+        with sight.engine.client() as client:
+            info, versions = client.info(), client.version(api_version=False)
+            ids = [entry["Id"] for entry in client.containers(all=True)]
+        inspections = [found for found in _at_once(self._inspection, ids) if found is not None]
+        images = self._images((), {found["Image"] for found in inspections})
+        containers = tuple(_container(each, images) for each in inspections)
+        return ObservedHost(
+            sight.connection.name, self._facts(info, versions), sight.connection.route(), containers=containers
+        )
+
     def container(self, name_or_id: str) -> ObservedContainer | None:
         """Return one container as it is now, None where there is none of that name or id."""
         found = self._inspection(name_or_id)

@@ -89,10 +89,10 @@ def _listening(tables: str) -> Iterator[tuple[ListeningSocket, str]]:
         words = line.split()
         if len(words) >= _FIELDS and _PLACE.fullmatch(words[1]) and words[3] == _LISTENING:
             address, _, port = words[1].rpartition(":")
-            yield ListeningSocket(_address(address), int(port, 16), user=words[7]), words[9]
+            yield ListeningSocket(read_address(address), int(port, 16), user=words[7]), words[9]
 
 
-def _address(digits: str) -> str:
+def read_address(digits: str) -> str:
     """Return an address from words of 32 bits, each written as a number of a little-endian machine."""
     words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
     found = ipaddress.ip_address(struct.pack(f"<{len(words)}I", *words))

@@ -10,12 +10,15 @@ from provisioner.errors import UsageError
 
 Store = Literal["classic", "containerd"]
 
+NO_ENGINE = "none"
+"""Stands for an engine's version where a host has none: then it has what a web server set up by hand has."""
+
 _TOOLS = ("ca-certificates", "iproute2", "iptables", "openssh-server", "procps", "tini")
 
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """Where a version of Docker Engine comes from: the Debian suite of its host, its packages, its image stores.
+    """What a host of a lab is made of: its Debian suite, the packages that bring its engine, the image stores of that.
 
     `borrowed` is another suite that packages may come from as well, empty where none is needed.
     """
@@ -30,6 +33,7 @@ EDITIONS: Mapping[str, Edition] = {
     "20.10": Edition("bookworm", ("docker.io=20.10.*", *_TOOLS), stores=("classic",)),
     "26": Edition("trixie", ("docker.io=26.*", "docker-cli=26.*", *_TOOLS)),
     "28": Edition("trixie", ("docker.io=28.*", "docker-cli=28.*", *_TOOLS), borrowed="forky"),
+    NO_ENGINE: Edition("bookworm", (*_TOOLS, "cron", "nginx-light", "sudo"), stores=("classic",)),
 }
 
 

@@ -55,8 +55,8 @@ class PlannedHost:
 class LabHost:
     """A host as it is: sshd answers on `address` and `ssh_port`, other hosts reach it by `private_address`.
 
-    `engine` is the version of the Docker Engine inside, empty while it does not answer; `store` is where that keeps
-    its images. A host is `starting` while it runs and its engine does not answer yet.
+    `engine` is the version of the Docker Engine inside, `none` where there is none, empty while it does not answer;
+    `store` is where that keeps its images. A host is `starting` while it runs and its engine does not answer yet.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Waits until a host of a lab is what it promises: an sshd and a Docker Engine that answer."""
+"""Waits until a host of a lab is what it promises: an sshd and, where it has one, a Docker Engine that answer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 import docker
 
 from provisioner.errors import LabError
+from provisioner.lab.editions import NO_ENGINE
 from provisioner.lab.layout import LOOPBACK, LabHost, State
 from provisioner.lab.machine import Machine, ask_inner_engine
 
@@ -22,7 +23,8 @@ def observe_host(engine: docker.APIClient, machine: Machine) -> LabHost:
     """Return a host as it is at this moment."""
     running = machine.status == "running"
     inner = ask_inner_engine(engine, machine.container) if running else None
-    answers = inner is not None and sshd_answers(machine.ssh_port)
+    bare = machine.engine.version == NO_ENGINE
+    answers = running and (bare or inner is not None) and sshd_answers(machine.ssh_port)
     state: State = "running" if answers else "starting" if running else "stopped"
     return LabHost(
         name=machine.name,
@@ -30,7 +32,7 @@ def observe_host(engine: docker.APIClient, machine: Machine) -> LabHost:
         address=LOOPBACK,
         ssh_port=machine.ssh_port,
         private_address=machine.private_address,
-        engine=inner.version if inner else "",
+        engine=inner.version if inner else NO_ENGINE if bare else "",
         state=state,
         published=machine.published,
         store=inner.store if inner else machine.engine.store,

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from provisioner.model.balancer import FULL_SHARE, AdminState, Drained
 from provisioner.model.evidence import Answer, ContainerPast, DiskRoom, ListeningSocket, Question
+from provisioner.model.facts import HostFacts
 from provisioner.model.inventory import Host
 from provisioner.model.lease import LeaseClaim, LeaseSight
 from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
@@ -156,6 +157,16 @@ class Examiner(Protocol):
 
     def listeners(self) -> tuple[ListeningSocket, ...]:
         """Return what is listened on on the host itself, with user and program as far as they can be seen."""
+
+
+class FactsReader(Protocol):
+    """Reads what one machine is, with Docker or without. It has no method that changes anything there."""
+
+    def facts(self) -> HostFacts:
+        """Return what it is now. Raise HostUnreachable."""
+
+    def texts(self, paths: tuple[str, ...]) -> Mapping[str, str]:
+        """Return those of these files that are text, small and hold no private key, by path. Raise HostUnreachable."""
 
 
 class Hosts(Readers, Protocol):

@@ -13,6 +13,7 @@ from provisioner import __version__
 from provisioner.errors import Interrupted, ProvisionerError
 from provisioner.model.drift import Drift, DriftSummary
 from provisioner.model.event import ActionProgress, Event, Finished, HookSaid, Outcome
+from provisioner.model.facts import PeerComparison
 from provisioner.model.finding import Finding, Verdict
 from provisioner.model.image import Made, PathDifference
 from provisioner.model.lease import LeasesSeen
@@ -27,6 +28,7 @@ from provisioner.views.history import comparison_object, history_object, release
 from provisioner.views.images import differences_object, images_object
 from provisioner.views.lease import leases_object
 from provisioner.views.page import Page, clean
+from provisioner.views.peers import peers_object
 from provisioner.views.sentences import action_key
 from provisioner.views.settings import DEFAULT_WIDTH
 
@@ -125,6 +127,10 @@ class JsonView(_Answers):
     def drift(self, fleet: str, rows: Sequence[Drift], summary: DriftSummary) -> None:
         """Write what differs."""
         self._line(drift_object(fleet, rows, summary))
+
+    def peers(self, found: PeerComparison) -> None:
+        """Write in what hosts differ that should be the same."""
+        self._line(peers_object(found))
 
     def plan(self, plan: Plan, unreachable: Sequence[Unreachable] = ()) -> None:
         """Write what would be done."""

@@ -16,12 +16,15 @@ FOLDED = 60
 Row = Sequence[str | Text]
 
 
-def table(headers: Sequence[str], rows: Sequence[Row], width: int) -> Iterator[RenderableType]:
-    """Yield rows under headers, no wider than `width` columns."""
-    columns = [[header.upper(), *(str(row[at]) for row in rows)] for at, header in enumerate(headers)]
+def table(
+    headers: Sequence[str], rows: Sequence[Row], width: int, *, as_written: bool = False
+) -> Iterator[RenderableType]:
+    """Yield rows under headers, no wider than `width` columns; headers are capitals unless they are names."""
+    names, headers = headers, headers if as_written else [header.upper() for header in headers]
+    columns = [[header, *(str(row[at]) for row in rows)] for at, header in enumerate(headers)]
     natural = sum(max(map(cell_len, column)) for column in columns) + GAP * (len(headers) - 1)
     if natural > width and width < FOLDED:
-        yield from _blocks(headers, rows)
+        yield from _blocks(names, rows)
     else:
         yield _grid(headers, rows, folds=natural > width)
 
@@ -29,7 +32,7 @@ def table(headers: Sequence[str], rows: Sequence[Row], width: int) -> Iterator[R
 def _grid(headers: Sequence[str], rows: Sequence[Row], *, folds: bool) -> Table:
     grid = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="faint")
     for header in headers:
-        grid.add_column(header.upper(), overflow="fold", no_wrap=not folds)
+        grid.add_column(header, overflow="fold", no_wrap=not folds)
     for row in rows:
         grid.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     return grid
@@ -41,4 +44,4 @@ def _blocks(headers: Sequence[str], rows: Sequence[Row]) -> Iterator[RenderableT
             yield ""
         for header, cell in zip(headers, row, strict=True):
             if str(cell):
-                yield Text.assemble((f"{header.lower()}: ", "faint"), cell)
+                yield Text.assemble((f"{header}: " if header else "", "faint"), cell)

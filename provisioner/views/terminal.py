@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import RenderableType
 
 from provisioner.model.drift import Drift, DriftSummary
+from provisioner.model.facts import PeerComparison
 from provisioner.model.finding import Finding
 from provisioner.model.image import Made, PathDifference
 from provisioner.model.lease import LeasesSeen
@@ -20,6 +21,7 @@ from provisioner.views import history as releases
 from provisioner.views.checks import checks_page
 from provisioner.views.images import differences_page, images_page
 from provisioner.views.marks import ASCII
+from provisioner.views.peers import peers_page
 from provisioner.views.plan import plan_page
 from provisioner.views.tables import table
 from provisioner.views.voice import TerminalVoice
@@ -63,6 +65,10 @@ class TerminalView(_Answers):
         del fleet  # the person knows which one was asked about
         self._show(*drift.drift_page(rows, summary, self._out.marks))
         self.next(drift.advice(rows))
+
+    def peers(self, found: PeerComparison) -> None:
+        """Show in what hosts differ that should be the same."""
+        self._show(*peers_page(found, self._out.marks, self._out.width, every_line=self._settings.verbosity > 0))
 
     def plan(self, plan: Plan, unreachable: Sequence[Unreachable] = ()) -> None:
         """Show what would be done."""

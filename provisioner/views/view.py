@@ -8,6 +8,7 @@ from typing import Protocol
 from provisioner.errors import ProvisionerError
 from provisioner.model.drift import Drift, DriftSummary
 from provisioner.model.event import Event
+from provisioner.model.facts import PeerComparison
 from provisioner.model.finding import Finding
 from provisioner.model.image import Made, PathDifference
 from provisioner.model.lease import LeasesSeen
@@ -60,6 +61,9 @@ class View(Answers, Protocol):
 
     def drift(self, fleet: str, rows: Sequence[Drift], summary: DriftSummary) -> None:
         """Show what differs."""
+
+    def peers(self, found: PeerComparison) -> None:
+        """Show in what hosts differ that should be the same."""
 
     def plan(self, plan: Plan, unreachable: Sequence[Unreachable] = ()) -> None:
         """Show what would be done, and why some host was not observed."""

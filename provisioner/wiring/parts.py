@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provisioner.errors import HostError, ImageMissing, UsageError
+from provisioner.errors import HostError, ImageMissing
 from provisioner.local import build_settings
 from provisioner.local.files import own_folder
 from provisioner.model.finding import Finding
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from provisioner.images.shipping.ship import CacheShipper
     from provisioner.local.hooks import LocalHooks
 from provisioner.wiring.controller import controller
-from provisioner.wiring.fleet import MIRROR_VARIABLE, Declared, Settings, read_fleet_inventory
+from provisioner.wiring.fleet import MIRROR_VARIABLE, Declared, Settings
+from provisioner.wiring.named_hosts import named_hosts
 
 
 class SystemClock:
@@ -257,18 +258,16 @@ def open_resolver(settings: Settings, declared: Declared) -> Iterator[Resolver]:
 
 
 def offered_keys(settings: Settings, names: tuple[str, ...]) -> tuple[OfferedKey, ...]:
-    """Return the keys that hosts of the inventory show. Raise UsageError for a host nobody knows."""
-    inventory = read_fleet_inventory(settings)
-    unknown = [name for name in names if name not in inventory.hosts]
-    if unknown:
-        raise UsageError(f"{unknown[0]} is not in {inventory.path}", hint=f"it has {', '.join(inventory.hosts)}")
+    """Return the keys that hosts show, of the inventory or by address. Raise UsageError for a host nobody knows."""
+    inventory = named_hosts(settings, names)
     with open_hosts(settings, inventory) as hosts:
-        return tuple(hosts.offered_key(inventory.hosts[name]) for name in names)
+        return tuple(hosts.offered_key(host) for host in inventory.hosts.values())
 
 
-def record_keys(settings: Settings, offered: tuple[OfferedKey, ...]) -> Path:
-    """Record keys for this inventory and return the file."""
-    with open_hosts(settings, read_fleet_inventory(settings)) as hosts:
+def record_keys(settings: Settings, names: tuple[str, ...], offered: tuple[OfferedKey, ...]) -> Path:
+    """Record keys where those of these hosts are looked for, and return the file."""
+    inventory = named_hosts(settings, names)
+    with open_hosts(settings, inventory) as hosts:
         return [hosts.record(key) for key in offered][-1]
 
 

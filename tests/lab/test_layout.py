@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import BuildFailed, UsageError
-from provisioner.lab.editions import EDITIONS, InnerEngine, edition, parse_host_engine
+from provisioner.lab.editions import EDITIONS, NO_ENGINE, InnerEngine, edition, parse_host_engine
 from provisioner.lab.host_image import read_build
 from provisioner.lab.inventory import inventory_text, known_hosts_text, write_if_changed
 from provisioner.lab.layout import LabHost, LabOptions, PlannedHost, lab_files, parse_group, plan_hosts
@@ -78,7 +78,16 @@ def test_an_engine_without_a_host_image_is_refused_by_name() -> None:
 def test_the_host_image_holds_the_engine_it_is_named_for() -> None:
     """A suite that moved on to another engine fails to install instead of giving a host of another version."""
     for version, kind in EDITIONS.items():
-        assert any(package.endswith(f"={version}.*") for package in kind.packages)
+        if version != NO_ENGINE:
+            assert any(package.endswith(f"={version}.*") for package in kind.packages)
+
+
+def test_a_host_without_an_engine_is_a_web_server_set_up_by_hand() -> None:
+    """It has an sshd and an nginx, nothing of Docker, and is asked for like any engine."""
+    packages = edition(NO_ENGINE).packages
+    assert {"openssh-server", "nginx-light", "sudo", "cron"} <= set(packages)
+    assert not any("docker" in package for package in packages)
+    assert parse_host_engine("web1=none") == ("web1", InnerEngine(NO_ENGINE))
 
 
 @pytest.mark.parametrize(

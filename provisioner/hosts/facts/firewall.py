@@ -1,0 +1,53 @@
+"""Asks a host for its firewall's rules, where the kernel has any and the login may see them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from provisioner.hosts.facts.replies import fields
+from provisioner.model.facts import Fact, Gap
+
+ASK = """\
+section firewall
+rules() {
+    command -v "$1" >/dev/null || return 0
+    if told=$("$@" 2>/dev/null); then printf '%s\\0%s\\0' "$1" "$told"; else printf '%s\\0unread\\0' "$1"; fi
+}
+if [ -e /sys/module/nf_tables ] || [ -e /sys/module/ip_tables ]; then
+    rules iptables-save
+    rules ip6tables-save
+fi
+[ ! -e /sys/module/nf_tables ] || rules nft list ruleset
+"""
+"""Asks no tool whose module the kernel has not loaded: the tool would load it."""
+
+_COUNTERS = re.compile(r"\[\d+:\d+\]|packets \d+ bytes \d+")
+_OF_AN_ENGINE = re.compile(
+    r"(?<!-A )DOCKER(?!-USER)|\bdocker0\b|\bbr-[0-9a-f]{12}\b|\bveth[0-9a-f]+\b|-A DOCKER-USER -j RETURN"
+)
+_MANAGED = re.compile(r"# Warning: table [^\n]* is managed by iptables-nft[^\n]*\n", re.MULTILINE)
+_TABLE = re.compile(r"^table .*?^}\n?", re.MULTILINE | re.DOTALL)
+
+
+def read_firewall(reply: Mapping[str, str]) -> Iterator[Fact]:
+    """Yield the rules by the tool that shows them, without counters and without what an engine adds by itself."""
+    for tool, text in fields(reply.get("firewall", ""), 2):
+        told = _others(text) if tool == "nft" else text
+        lines = [_COUNTERS.sub("", line).rstrip() for line in told.splitlines() if line and not line.startswith("#")]
+        kept = [line for line in lines if not _OF_AN_ENGINE.search(line)]
+        if text != "unread" and any(line.startswith(("-A", "table")) or "policy drop" in line for line in kept):
+            yield Fact("firewall", tool.removesuffix("-save"), "\n".join(kept))
+
+
+def _others(ruleset: str) -> str:
+    """Return the tables that `iptables-save` does not show as well."""
+    parts = _MANAGED.split(ruleset)
+    return parts[0] + "".join(_TABLE.sub("", part, count=1) for part in parts[1:])
+
+
+def firewall_gaps(reply: Mapping[str, str]) -> Iterator[Gap]:
+    """Yield the tools that did not answer this login."""
+    for tool, text in fields(reply.get("firewall", ""), 2):
+        if text == "unread":
+            yield Gap("firewall", tool.removesuffix("-save"), "only root may read the rules")
