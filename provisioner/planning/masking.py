@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from provisioner.model.secret import MASKED
 
 _NAME = (
-    r"(?:[\w.$-]{0,40}(?:passw(?:or)?d|passphrase|pwd|token|secret|credential|api_?-?key|access[_-]?key|private[_-]?key)"
+    r"(?:[\w.$-]{0,40}(?:(?<!no)passw(?:or)?d|passphrase|pwd|token|secret|credential|api_?-?key|access[_-]?key|private[_-]?key)"
     r"[\w.$-]{0,40}|[\w.-]{0,40}[_-]key|key)"
 )
 _SPACED_NAME = r"[\w-]{0,40}(?:password|passwd|requirepass|masterauth|secret|token|pass)"

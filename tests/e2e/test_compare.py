@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,6 +146,18 @@ def test_what_the_login_may_not_read_is_unknown(bare: BareLab) -> None:
     assert code == 4
     assert {each["kind"] for each in found["unknown"]} >= {"user", "sudo", "socket", "key"}
     assert found["differences"] == []
+
+
+def test_hosts_are_named_by_address_from_an_empty_folder(bare: BareLab, tmp_path: Path) -> None:
+    """Their keys are trusted first, by address too; neither a spec nor an inventory is needed."""
+    key = bare.folder / "inventories" / f"{bare.name}.key"
+    hosts = [f"root@127.0.0.1:{bare.inventory().hosts[name].port}" for name in ("web1", "web3")]
+    asked = ("compare", *hosts, "--identity-file", str(key), "--only", "system")
+    refused = bare.run(*asked, cwd=tmp_path, variables={"HOME": str(tmp_path)})
+    assert refused.code == 4
+    assert f"provisioner trust {hosts[0]}" in " ".join(refused.out.split())
+    assert bare.run("trust", "-y", *hosts, cwd=tmp_path).code == 0
+    assert bare.run(*asked, cwd=tmp_path).code == 0
 
 
 def test_nothing_is_written_on_a_host_that_is_compared(bare: BareLab) -> None:

@@ -204,3 +204,26 @@ def test_a_server_in_maintenance_is_named_and_put_back(hello: Fleet) -> None:
     assert hello.applied()["outcome"] == "complete"
     assert hello.lab.serving_hosts(3) == set(WEBS)
     assert hello.drift() == []
+
+
+def test_hosts_of_a_fleet_compare_by_the_fingerprints_of_their_nodes(hello: Fleet) -> None:
+    """Names, addresses, slots and leases are no difference; a node changed by hand makes its host the outlier."""
+    asked = (
+        "compare",
+        "-i",
+        f"inventories/{hello.lab.name}.yaml",
+        "--json",
+        "--only",
+        "node",
+        "--only",
+        "container",
+        *WEBS,
+    )
+    alike = hello.lab.run(*asked)
+    assert (alike.json()["differences"], alike.json()["unknown"], alike.code) == ([], [], 0)
+    hello.lab.on("web2", f"docker update --memory 64m --memory-swap 64m {hello.container('web2')}")
+    ran = hello.lab.run(*asked)
+    assert ran.code == 2
+    assert [(row["kind"], row["key"], row["outliers"]) for row in ran.json()["differences"]] == [
+        ("node", "hello web-1", ["web2"])
+    ]

@@ -214,6 +214,7 @@ def test_secrets_are_masked_in_values_and_diffs() -> None:
         ("ssl_certificate_key /etc/ssl/shop.key;", "ssl_certificate_key /etc/ssl/shop.key;"),
         ("worker_connections 512;", "worker_connections 512;"),
         ("monkey business", "monkey business"),
+        ("deploy ALL=(ALL) NOPASSWD: ALL", "deploy ALL=(ALL) NOPASSWD: ALL"),
     ],
 )
 def test_values_of_secret_keys_are_hidden(line: str, shown: str) -> None:
