@@ -16,6 +16,8 @@ _MOMENT = re.compile(
     r"(?: \w+)?(?: \d{4})?(?: [+-]\d{4})?"
 )
 """Moments as generators write them into the heads of files."""
+_DRAFT = re.compile(r"/tmp/[\w./-]+")  # noqa: S108 - read in texts, never written to
+"""Where `crontab` had its text from, by a name of chance, as its head says."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -41,7 +43,7 @@ def settled(text: str, own: tuple[OwnWord, ...], other: str) -> list[str]:
 
 def _plain(line: str, own: tuple[OwnWord, ...]) -> str:
     line = hidden(line, own)
-    return _MOMENT.sub("<moment>", line) if _COMMENT.match(line) else line
+    return _DRAFT.sub("<draft>", _MOMENT.sub("<moment>", line)) if _COMMENT.match(line) else line
 
 
 def says_the_same(mine: str, own: tuple[OwnWord, ...], other: str, others: tuple[OwnWord, ...]) -> bool:

@@ -287,6 +287,7 @@ def test_listening_sockets_are_told_with_their_program() -> None:
         ("tcp", "0B00007F:9999", "0A", 0, 703),
         ("tcp", "00000000:0051", "01", 0, 704),
         ("tcp6", "00000000000000000000000000000000:0050", "0A", 0, 700),
+        ("tcp", "0100007F:B001", "0A", 33, 701),
         ("udp", "00000000:007B", "07", 0, 705),
         ("udp", "00000000:C001", "07", 0, 706),
     ]  # fmt: skip
@@ -301,6 +302,7 @@ def test_listening_sockets_are_told_with_their_program() -> None:
         "tcp 0.0.0.0:80": "nginx as root",
         "tcp6 [::]:80": "nginx as root",
         "tcp <address>:8080": "python3 as www-data",
+        "tcp 127.0.0.1:<any port> python3": "python3 as www-data",
         "udp 0.0.0.0:123": "kernel as root",
     }
     gaps = processes.process_gaps({"processes": ""}, root=False)

@@ -113,6 +113,10 @@ def test_the_moment_a_file_was_generated_is_no_difference() -> None:
     """Only in comments: elsewhere a date is content."""
     first, second = "# made Sat, 28 Nov 2026 01:02:03 +0000\nx\n", "# made Sun, 29 Nov 2026 11:12:13 +0000\nx\n"
     assert says_the_same(first, (), second, ())
+    head = "# (/tmp/crontab.{}/crontab installed on {})\n"
+    assert says_the_same(
+        head.format("aB1", "Sat Nov 28 01:02:03 2026"), (), head.format("x", "Sun Nov 29 11:02:03 2026"), ()
+    )
     assert not says_the_same("until 2026-11-28\n", (), "until 2026-11-29\n", ())
 
 

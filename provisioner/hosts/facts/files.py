@@ -70,10 +70,10 @@ _ACCOUNTS = "user"
 """The kind whose files are read line by line elsewhere: here only who may read them counts."""
 
 _GENERATED = re.compile(
-    r"/etc/(?:ld\.so\.cache|hostname|machine-id|mtab|adjtime|localtime|timezone|\.pwd\.lock|\.updated|krb5\.keytab"
+    r"/var/spool/cron/atjobs/\.SEQ|/etc/(?:ld\.so\.cache|hostname|machine-id|mtab|adjtime|localtime|timezone|\.pwd\.lock|\.updated|krb5\.keytab"
     r"|(?:passwd|group|shadow|gshadow|subuid|subgid)-|ssh/ssh_host_.*|udev/hwdb\.bin|lvm/(?:archive|backup|cache)(?:/.*)?"
     r"|docker/key\.json|iscsi/initiatorname\.iscsi|nvme/host(?:id|nqn)|zfs/zpool\.cache|multipath/wwids|bind/rndc\.key"
-    r"|ssl/(?:certs|private)/ssl-cert-snakeoil\..*|ssl/certs/[0-9a-f]{8}\.\d+|apparmor\.d/cache(?:/.*)?"
+    r"|ssl/(?:certs|private)/ssl-cert-snakeoil\..*|ssl/certs/(?:[0-9a-f]{8}\.\d+|java/cacerts)|aliases\.db|apparmor\.d/cache(?:/.*)?"
     r"|popularity-contest\.conf|random-seed|network/run|cups/subscriptions\.conf(?:\.O)?)"
 )
 """What is drawn, counted or copied together on each host for itself, or told elsewhere in an answer."""

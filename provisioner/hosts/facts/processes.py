@@ -36,7 +36,8 @@ _PROCESS = re.compile(r"/proc/(\d+)/")
 _OWNER = re.compile(r"/proc/(\d+)/fd/\d+ socket:\[(\d+)\]")
 _STATES = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}
 _PASSING_PORTS = 32768
-"""From this port on UDP sockets are what programs get who ask for any."""
+"""From this port on sockets are what programs get who ask for any."""
+_REGISTERED = frozenset({"rpc.statd", "rpc.mountd", "kernel"})
 _EMBEDDED_RESOLVER = "127.0.0.11"
 """Where an engine answers names inside a container, on a port of chance; our lab's hosts are containers."""
 _CELLS = 10
@@ -87,9 +88,11 @@ class Running:
             if holder and (holder.contained or _OF_AN_ENGINE.match(holder.program)):
                 continue
             place = "<address>" if address in own else f"[{address}]" if ":" in address else address
-            program = holder.program if holder else "kernel"
-            value = f"{program} as {self._users.get(user, user)}" if root else f"as {self._users.get(user, user)}"
-            yield Fact("socket", f"{protocol} {place}:{port}", value)
+            program = holder.program if holder else "kernel" if root else ""
+            by_chance = _is_of_chance(address, port, program)
+            number = f"<any port> {program}".rstrip() if by_chance else str(port)
+            told = f"as {self._users.get(user, user)}"
+            yield Fact("socket", f"{protocol} {place}:{number}", f"{program} {told}".lstrip() if root else told)
 
     def _counts(self, process: _Process) -> bool:
         if process.contained or _OF_AN_ENGINE.match(process.program) or _PASSING.match(process.title):
@@ -114,6 +117,12 @@ class Running:
             number = process.parent
             found.append(number)
         return found
+
+
+def _is_of_chance(address: str, port: int, program: str) -> bool:
+    """Tell whether a port is what a program got that asked for any: on loopback, or to be registered."""
+    loopback = address.startswith("127.") or address == "::1"
+    return port >= _PASSING_PORTS and (loopback or program in _REGISTERED)
 
 
 def process_gaps(reply: Mapping[str, str], *, root: bool) -> Iterator[Gap]:
