@@ -78,6 +78,7 @@ SEEDS = (
     Seed(f"echo '[Service]' >{UNITS}/worker.service", (("service", f"{UNITS}/worker.service"),)),
     Seed("echo '* hard nofile 4096' >/etc/security/limits.d/shop.conf", (("limits", "/etc/security/*/shop.conf"),)),
     Seed(f"echo 'deb file:/srv/packages ./' >{SOURCES}/own.list", (("package", f"{SOURCES}/own.list"),)),
+    Seed("iptables -A INPUT -p tcp --dport 9099 -j DROP", (("firewall", "iptables"),)),
     Seed("sed -i 's/hunter2/hunter3/' /etc/shop.conf", (("file", "/etc/shop.conf"),)),
 )
 

@@ -106,7 +106,9 @@ def read_tree(reply: Mapping[str, str], name: str, changed: Mapping[str, str]) -
     gaps = tuple(gap for entry in kept for gap in _gaps(entry))
     unread = {gap.key for gap in gaps}
     skipped = Counter(_root(fact.key) for fact in facts if fact.digest is None and fact.key not in unread)
-    left_out = tuple(f"{count} large files below {root}: only size, mode and owner" for root, count in skipped.items())
+    left_out = tuple(
+        f"{count} large or oddly named files below {root}: only size, mode and owner" for root, count in skipped.items()
+    )
     return Tree(facts, gaps, left_out)
 
 

@@ -14,18 +14,22 @@ rules() {
     command -v "$1" >/dev/null || return 0
     if told=$("$@" 2>/dev/null); then printf '%s\\0%s\\0' "$1" "$told"; else printf '%s\\0unread\\0' "$1"; fi
 }
-if [ -e /sys/module/nf_tables ] || [ -e /sys/module/ip_tables ]; then
+tables=
+! grep -qsm 1 ' nft_do_chain' /proc/kallsyms || tables=nft
+if [ -n "$tables" ] || [ -e /proc/net/ip_tables_names ]; then
     rules iptables-save
     rules ip6tables-save
 fi
-[ ! -e /sys/module/nf_tables ] || rules nft list ruleset
+[ -z "$tables" ] || rules nft list ruleset
 """
-"""Asks no tool whose module the kernel has not loaded: the tool would load it."""
+"""Asks no tool for what the kernel does not have loaded: the tool would load it."""
 
 _COUNTERS = re.compile(r"\[\d+:\d+\]|packets \d+ bytes \d+")
 _OF_AN_ENGINE = re.compile(
-    r"(?<!-A )DOCKER(?!-USER)|\bdocker0\b|\bbr-[0-9a-f]{12}\b|\bveth[0-9a-f]+\b|-A DOCKER-USER -j RETURN"
+    r"DOCKER(?!-USER)|\bdocker0\b|\bbr-[0-9a-f]{12}\b|\bveth[0-9a-f]+\b|-A DOCKER-USER -j RETURN"
 )
+_DECIDES = re.compile(r"^-A |^table |:\S+ (?:DROP|REJECT)\b")
+"""What is there only where somebody made a rule."""
 _MANAGED = re.compile(r"# Warning: table [^\n]* is managed by iptables-nft[^\n]*\n", re.MULTILINE)
 _TABLE = re.compile(r"^table .*?^}\n?", re.MULTILINE | re.DOTALL)
 
@@ -36,7 +40,7 @@ def read_firewall(reply: Mapping[str, str]) -> Iterator[Fact]:
         told = _others(text) if tool == "nft" else text
         lines = [_COUNTERS.sub("", line).rstrip() for line in told.splitlines() if line and not line.startswith("#")]
         kept = [line for line in lines if not _OF_AN_ENGINE.search(line)]
-        if text != "unread" and any(line.startswith(("-A", "table")) or "policy drop" in line for line in kept):
+        if text != "unread" and any(_DECIDES.search(line) for line in kept):
             yield Fact("firewall", tool.removesuffix("-save"), "\n".join(kept))
 
 
