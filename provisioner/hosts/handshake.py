@@ -15,7 +15,6 @@ from provisioner.hosts.ssh_config import Target
 from provisioner.hosts.timeouts import Timeouts
 from provisioner.hosts.transport import StreamlocalTransport
 
-KEEPALIVE_SECONDS = 15
 _DEAD_PEER_MILLISECONDS = 45_000
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 
@@ -71,7 +70,7 @@ def enter(target: Target, transport: StreamlocalTransport, known: KnownHosts) ->
     except BaseException:
         transport.close()
         raise
-    transport.set_keepalive(KEEPALIVE_SECONDS)
+    transport.stay_attentive()
     return shown
 
 

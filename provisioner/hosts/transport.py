@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -9,13 +10,48 @@ from collections.abc import Callable
 from typing import Any
 
 import paramiko
-from paramiko.common import cMSG_CHANNEL_OPEN
+from paramiko.common import cMSG_CHANNEL_OPEN, cMSG_GLOBAL_REQUEST
 from paramiko.message import Message
+from paramiko.packet import Packetizer
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
+ALIVE_SECONDS = 8.0
+"""Seconds of silence after which a host is asked for a sign of life, and again."""
+ALIVE_QUESTIONS = 3
+"""Questions in a row without an answer after which a connection is given up."""
+
 _POLL_SECONDS = 0.1
 _CONNECT_FAILED = 2
+
+
+class _AttentivePacketizer(Packetizer):
+    """paramiko's packets, and how long there were none.
+
+    What stands between us and sshd (a proxy, a jump host) may acknowledge what sshd never sees: only an answer of its
+    own shows that it is there. paramiko's keepalive asks for none. `silent` is called with how many questions are due.
+    """
+
+    silent: Callable[[int], None] | None = None
+
+    def __init__(self, wire: Any) -> None:
+        super().__init__(wire)
+        self._since = time.monotonic()
+        self._questions = 0
+
+    def read_message(self) -> tuple[int, Message]:
+        """Return the next message."""
+        found: tuple[int, Message] = super().read_message()
+        self._since, self._questions = time.monotonic(), 0
+        return found
+
+    def _check_keepalive(self) -> None:
+        """Do what is to be done while nothing comes in: paramiko calls this ten times a second."""
+        now = time.monotonic()
+        if self.silent is not None and now - self._since >= ALIVE_SECONDS:
+            self._since = now
+            self._questions += 1
+            self.silent(self._questions)
 
 
 class StreamlocalTransport(paramiko.Transport):
@@ -26,11 +62,30 @@ class StreamlocalTransport(paramiko.Transport):
     """
 
     active: bool
+    packetizer: _AttentivePacketizer
+    clear_to_send: threading.Event
     _channels: Any
     _next_channel: Callable[[], int]
     _sanitize_window_size: Callable[[int | None], int]
     _sanitize_packet_size: Callable[[int | None], int]
     _send_user_message: Callable[[Message], None]
+
+    def __init__(self, wire: Any) -> None:
+        super().__init__(wire, packetizer_class=_AttentivePacketizer)
+
+    def stay_attentive(self) -> None:
+        """Ask the host for signs of life from now on, and give the connection up where it gives none."""
+        self.packetizer.silent = self._ask
+
+    def _ask(self, questions: int) -> None:
+        if questions > ALIVE_QUESTIONS:
+            raise TimeoutError(errno.ETIMEDOUT, f"it gave no sign of life for {questions * ALIVE_SECONDS:g} s")
+        if self.clear_to_send.is_set():  # not amid an exchange of keys, which this thread has to go on with
+            message = Message()
+            message.add_byte(cMSG_GLOBAL_REQUEST)
+            message.add_string("keepalive@openssh.com")
+            message.add_byte(b"\x01")  # an answer is wanted
+            self._send_user_message(message)
 
     def open_streamlocal(self, path: str, timeout: float) -> paramiko.Channel:
         """Return a channel to a Unix socket; `timeout` in seconds. Raise ChannelException where sshd refuses."""

@@ -19,9 +19,10 @@ class Elsewhere:
         self.source = Path(hello.inventory)
         self.path = folder / "other.yaml"
         self.known_hosts = folder / "other.known_hosts"
-        self.text = self.source.read_text().replace("e2e.key", str(self.source.with_name("e2e.key")))
+        key = f"{hello.lab.name}.key"
+        self.text = self.source.read_text().replace(key, str(self.source.with_name(key)))
         self.path.write_text(self.text)
-        self.known_hosts.write_text(self.source.with_name("e2e.known_hosts").read_text())
+        self.known_hosts.write_text(self.source.with_name(f"{hello.lab.name}.known_hosts").read_text())
         self.hello = hello
 
     def status(self) -> Ran:
@@ -62,7 +63,7 @@ def test_a_changed_host_key_is_never_accepted(elsewhere: Elsewhere) -> None:
 def test_a_key_that_opens_nothing_is_named(elsewhere: Elsewhere, tmp_path: Path) -> None:
     """A login that is refused names the user and the host."""
     other = tmp_path / "other.key"
-    other.write_text(elsewhere.source.with_name("e2e.key").read_text())
+    other.write_text(elsewhere.source.with_name(f"{elsewhere.hello.lab.name}.key").read_text())
     elsewhere.path.write_text(elsewhere.text.replace("ansible_user: root", "ansible_user: nobody"))
     ran = elsewhere.status()
     assert ran.code == 4
