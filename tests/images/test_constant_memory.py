@@ -13,6 +13,8 @@ from provisioner.images.archive import digest_of, member_header, member_padding,
 from provisioner.images.cache import LayerCache
 from provisioner.images.normalising.normalise import Rules, normalise
 
+pytestmark = pytest.mark.slow
+
 MEGABYTE = 1 << 20
 SIZE = 300 * MEGABYTE
 ROOM = 30 * MEGABYTE

@@ -18,6 +18,8 @@ from tests.load.callers import Load
 from tests.load.faulty_server import FaultyServer
 from tests.load.rotation import in_rotation
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"rate": 150.0, "seconds": 0.5, "poll_seconds": 0.1}
 PAGE = """HTTP/1.0 200 OK
 

@@ -89,6 +89,7 @@ def test_a_failing_hook_is_told_with_its_last_lines(stage: Stage) -> None:
     assert ended.output == ("one", "two")
 
 
+@pytest.mark.slow
 def test_a_hook_that_hangs_is_killed_with_its_children(stage: Stage) -> None:
     """At the time limit the whole process group ends, also who ignores being asked."""
     began = time.monotonic()

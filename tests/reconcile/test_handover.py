@@ -86,6 +86,7 @@ def test_what_only_the_file_says_is_reloaded_in_place(fleet: Simulation) -> None
     assert fleet.apply(wish).outcome == "unchanged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_controller_that_dies_at_any_effect_of_a_hand_over_converges(fleet: Simulation, moment: str) -> None:
     """The same command ends with one balancer as wanted; meanwhile one always answered, with both slots listed."""

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +60,7 @@ def _is_answered(text: str) -> None:
             assert all(0 <= fault.line <= lines and fault.message for fault in error.diagnostics)  # noqa: PT017
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(PLACES), ODD)
 def test_any_value_anywhere_is_answered(path: tuple[str | int, ...], value: Any) -> None:

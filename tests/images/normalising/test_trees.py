@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,6 +98,7 @@ def _has_folder(path: str, nodes: Nodes) -> bool:
     return not folder or (folder in nodes and nodes[folder].kind == "folder")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(LAYERS, st.integers(0, 5))
 def test_base_and_new_layers_give_the_built_tree(layers: list[list[Step]], at: int) -> None:
