@@ -14,6 +14,8 @@ class Drift:
 
     `drift`: changed behind our back. `pending`: declared and not applied yet. `unmanaged`: not ours.
     `outlier`: undeclared, and unlike its peers. `unknown`: could not be observed.
+    `detail` is a unified diff where text differs, `note` what else a person has to know (who has the majority's value),
+    `remedy` a command to paste that undoes it; `ignored` is the reason why it is left aside, empty where it counts.
     """
 
     host: str
@@ -23,6 +25,10 @@ class Drift:
     desired: str
     observed: str
     drift_class: DriftClass
+    detail: str = ""
+    note: str = ""
+    remedy: str = ""
+    ignored: str = ""
 
 
 @dataclass(frozen=True, slots=True)
