@@ -19,8 +19,8 @@ from provisioner.model.image import COURIER_REPOSITORY, SPOOL_VOLUME, BuildInput
 from provisioner.model.spec import SuiteBase
 from provisioner.ports import Builder, Progress, Stream
 
-_BASE = SuiteBase("bookworm", ("busybox-static", "netcat-openbsd", "zstd"))
-_PROGRAMS = ("serve", "parcel", "watch", "relay", "hub")
+_BASE = SuiteBase("bookworm", ("busybox-static", "zstd"))
+_PROGRAMS = ("serve", "engine", "pieces", "parcel", "watch", "relay", "hub")
 _DIGITS = 16
 _PROCESSES = 64
 _INSIDE = 8080

@@ -21,7 +21,7 @@ class Loading:
 
     def load(self, archive: Archive, bring: Callable[[Layer], Delivery | None]) -> str:
         """Give the engine an archive, its layers out of the spool or brought now; return why it did not take it."""
-        self._talk.send(b"engine\n")
+        self._talk.send(b"load\n")
         try:
             for part in load_parts(archive):
                 self._give(part, bring)
