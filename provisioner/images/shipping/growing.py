@@ -8,7 +8,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Protocol
@@ -32,11 +32,13 @@ class Content(Protocol):
         """Yield what comes behind `offset`, in pieces."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Whole:
-    """A file that is there."""
+    """A file that is there. Its digest is taken once, however many hosts it is sent to."""
 
     path: Path
+    _digest: str = ""
+    _lock: Lock = field(default_factory=Lock)
 
     @property
     def size(self) -> int:
@@ -46,10 +48,13 @@ class Whole:
 
     def digest(self) -> str:
         """Return the BLAKE2b of the file in hex."""
-        hasher = hashlib.blake2b()
-        for piece in self.pieces(0):
-            hasher.update(piece)
-        return hasher.hexdigest()
+        with self._lock:
+            if not self._digest:
+                hasher = hashlib.blake2b()
+                for piece in self.pieces(0):
+                    hasher.update(piece)
+                self._digest = hasher.hexdigest()
+            return self._digest
 
     def pieces(self, offset: int) -> Iterator[bytes]:
         """Yield what comes behind `offset`, in pieces."""

@@ -86,6 +86,7 @@ class Parcels:
     patch_limit: int = PATCH_LIMIT
     locks: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
     growing: dict[str, Growing] = field(default_factory=dict)
+    wholes: dict[str, Whole] = field(default_factory=dict)
 
     def full(self, layer: Layer) -> Parcel:
         """Return the parcel of a whole layer, made while it is read.
@@ -102,7 +103,8 @@ class Parcels:
             if growing is not None and not growing.failed:
                 return growing
             if path.exists():
-                return Whole(path)
+                return self.wholes.setdefault(path.name, Whole(path))
+            self.wholes.pop(path.name, None)
             self.growing[path.name] = Growing(path, compressed(layer, self.cache.layer(layer.diff_id)))
             return self.growing[path.name]
 
@@ -133,6 +135,7 @@ class Parcels:
         path = self.folder / parcel.name.name
         with self.locks[path.name], told_as_storage(path):
             self.growing.pop(path.name, None)
+            self.wholes.pop(path.name, None)
             path.unlink(missing_ok=True)
 
     def _made(self, path: Path, write: Callable[[BinaryIO], None]) -> None:
