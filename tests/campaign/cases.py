@@ -12,6 +12,7 @@ from itertools import count
 
 from tests.campaign.faults import BALANCER_FAULTS, HOST_FAULTS, Fault
 from tests.campaign.ground import TERM, Ended, Ground, Watch, started_on
+from tests.campaign.record import NO_SUCH_EFFECT
 
 HOST_EXITS = {0, 3, 4}
 """Exits with which a rollout may end whose host went away: complete all the same, taken back, unreachable."""
@@ -21,6 +22,9 @@ BALANCER_EXITS = {0, 3, 4, 6}
 
 LOST = 40
 """Requests that may fail where a host or the balancer itself goes away with them under way."""
+
+SWEEPS = 7
+"""Runs over the places of a command that a kill is tried at, which see all of them together."""
 
 KILLED = -signal.SIGKILL
 _AGAIN = 4
@@ -90,11 +94,14 @@ def _again(ground: Ground, ended: Ended, watch: Watch, wrong: list[str]) -> Verd
     return Verdict(words, tuple(wrong))
 
 
-def crashes(verb: str) -> Iterator[Case]:
-    """Yield a kill before and after every effect of a command, for as long as there is a further effect."""
-    for number in count(1):
-        for side in ("before", "after"):
-            yield Case(f"crash in {verb}", f"{side}:{number}", partial(_crash, verb, f"{side}:{number}"))
+def crashes(verb: str, sweep: int = 0) -> Iterator[Case]:
+    """Yield a kill at every seventh place of a command, before or after an effect, while there is a further effect.
+
+    `SWEEPS` of them, each from another place on, see every place. Seven is odd: both sides come by turns.
+    """
+    for place in count(sweep, SWEEPS):
+        name = f"{('before', 'after')[place % 2]}:{place // 2 + 1}"
+        yield Case(f"crash in {verb}", name, partial(_crash, verb, name))
 
 
 def _crash(verb: str, place: str, ground: Ground) -> Verdict:
@@ -110,7 +117,7 @@ def _crash(verb: str, place: str, ground: Ground) -> Verdict:
         ground.fleet.variables = before
     if ended.code != KILLED:
         wrong = [] if ended.code == 0 else [f"exit {ended.code}"]
-        return Verdict("no such effect: the command completed", tuple(wrong), over=True)
+        return Verdict(NO_SUCH_EFFECT, tuple(wrong), over=True)
     wrong = [told] if told else []
     wrong += [f"{watch.fewest} nodes in rotation"] if watch.fewest < len(ground.lab.webs) else []
     return _again(ground, ended, watch, wrong + _lost(watch, 0))

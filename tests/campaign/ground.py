@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.lab_fleet import CHECKOUT
+from tests.lab_fleet import APART, CHECKOUT
 from tests.rolling_fleet import Rolled, RollingFleet, RollingLab, watched
 
 TERM = 15
@@ -30,8 +30,8 @@ Trigger = Callable[[Event], bool]
 class CampaignLab(RollingLab):
     """One balancer host and three web hosts."""
 
-    name = os.environ.get("CAMPAIGN_LAB", "campaign")
-    port = int(os.environ.get("CAMPAIGN_PORT", "18780"))
+    name = f"campaign{APART}"
+    port = 18780 + int(APART or 0)
     shape = ("--group", "lb=1", "--group", "web=3")
     webs = ("web1", "web2", "web3")
 

@@ -1,4 +1,7 @@
-"""What a campaign has found so far: lines of JSON that a further run goes on from, and the page made of them."""
+"""What a campaign has found so far: lines of JSON that a further run goes on from, and the page made of them.
+
+Where the lines are lost, as in a fresh checkout, a run goes on from the page.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from pathlib import Path
 
 from tests.lab_fleet import CHECKOUT
 
+NO_SUCH_EFFECT = "no such effect: the command completed"
+"""What a case says of a place that its command does not come to."""
+
 PAGE = CHECKOUT / "docs" / "campaign.md"
 _OPENING = """# The campaign
 
@@ -17,10 +23,13 @@ controller killed before and after every effect, faults of hosts and of the bala
 when the rollout ends as it may, clients lose no more than the case allows, and the same command, run again with no
 flag, completes: one fingerprint, no drift, no container too many. Faults are made inside hosts of the lab only.
 
-`MINUTES=9 make campaign` stops beginning cases after so long; the next run goes on. This page is written by it; a case
-that failed is tried again by `make campaign RETRY=1`.
+`MINUTES=9 make campaign` stops beginning cases after so long; the next run goes on, in another checkout too: this page
+is written by it, and read. A case that failed is tried again by `make campaign RETRY=1`. Kills are walked in seven
+sweeps, each of every seventh place, so that an early end has seen some of everything; what has no row was not walked.
 
 """
+_FAILED = "FAILED: "
+_CELLS = 5
 
 
 @dataclass(frozen=True)
@@ -37,11 +46,13 @@ class Line:
 
 
 class Record:
-    """The lines of a file, the last one of a case counting."""
+    """The lines of a page and of a file, the last one of a case counting."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, page: str = "") -> None:
         self._file = file
         self._lines: dict[tuple[str, str], Line] = {}
+        for line in read_page(page):
+            self._keep(line)
         if file.exists():
             for text in file.read_text().splitlines():
                 found = json.loads(text)
@@ -78,7 +89,20 @@ class Record:
         self._lines[line.group, line.case] = line
 
 
+def read_page(text: str) -> Iterator[Line]:
+    """Yield the cases of a page."""
+    group = ""
+    for row in text.splitlines():
+        if row.startswith("## "):
+            group = row[3:].lower()
+        cells = row.removeprefix("| ").removesuffix(" |").split(" | ")
+        if group and len(cells) == _CELLS and cells[3].isdecimal():
+            case, verdict, words, seconds, commit = cells
+            wrong = (verdict.removeprefix(_FAILED),) if verdict.startswith(_FAILED) else ()
+            yield Line(group, case, words, wrong, float(seconds), commit, words == NO_SUCH_EFFECT)
+
+
 def _row(line: Line) -> str:
-    verdict = f"FAILED: {'; '.join(line.wrong)}" if line.wrong else "passed"
+    verdict = f"{_FAILED}{'; '.join(line.wrong)}" if line.wrong else "passed"
     cells = (line.case, verdict.replace("|", "/"), line.words, f"{line.seconds:.0f}", line.commit)
     return "| " + " | ".join(cells) + " |"
