@@ -14,6 +14,7 @@ from typing import Self
 import docker
 
 from provisioner.errors import HostError
+from provisioner.hosts.attentive import SignsOfLife
 from provisioner.hosts.containers import EngineContainers
 from provisioner.hosts.engine import Engine
 from provisioner.hosts.examine import EngineExaminer
@@ -104,6 +105,7 @@ class SshHosts:
         self._lock = threading.Lock()
         self._locks: dict[tuple[object, ...], threading.Lock] = {}
         self._lent: dict[tuple[object, ...], _Lent] = {}
+        self._signs: dict[tuple[object, ...], SignsOfLife] = {}
 
     def reader(self, host: Host) -> EngineReader:
         """Return the reader of a host. Raise HostUnreachable or EngineUnavailable."""
@@ -165,14 +167,15 @@ class SshHosts:
         key = (host.name, host.address, host.port, host.user, host.connection)
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
+            signs = self._signs.setdefault(key, SignsOfLife(host.name, self._settings.timeouts))
         with lock:
             if key not in self._lent:
-                self._lent[key] = _opened(host, self._ways, self._settings)
+                self._lent[key] = _opened(host, self._ways, self._settings, signs)
             return self._lent[key]
 
 
-def _opened(host: Host, ways: Ways, settings: AccessSettings) -> _Lent:
-    sight = sight_of(host, ways, settings)
+def _opened(host: Host, ways: Ways, settings: AccessSettings, signs: SignsOfLife) -> _Lent:
+    sight = sight_of(host, ways, settings, signs)
     sight.engine.find()
     hands = EngineHands(
         EngineReader(sight),
@@ -190,15 +193,15 @@ def socket_path(host: Host) -> str:
     return host.variables.get(SOCKET_VARIABLE, "") or DEFAULT_SOCKET
 
 
-def sight_of(host: Host, ways: Ways, settings: AccessSettings) -> Sight:
+def sight_of(host: Host, ways: Ways, settings: AccessSettings, signs: SignsOfLife) -> Sight:
     """Return what a reader of a host looks through, not connected yet. Raise HostUnreachable."""
     timeouts, named = settings.timeouts, host.variables.get(SOCKET_VARIABLE, "")
     if host.connection == "local":
         here = LocalConnection(host, timeouts)
-        find = partial(find_local_route, here, named, settings.environment)
-        engine = Engine(host.name, find, here.is_alive, timeouts)
+        find = partial(find_local_route, here, named, settings.environment, signs)
+        engine = Engine(find, here.is_alive, signs)
         return Sight(here, engine, ImageLookup(engine, settings.image_ids))
     ssh = ways.to(host)
-    find = partial(find_route, ssh, named or DEFAULT_SOCKET, timeouts)
-    engine = Engine(host.name, find, ssh.is_alive, timeouts)
+    find = partial(find_route, ssh, named or DEFAULT_SOCKET, signs)
+    engine = Engine(find, ssh.is_alive, signs)
     return Sight(ssh, engine, ImageLookup(engine, settings.image_ids))

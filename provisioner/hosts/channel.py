@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+from collections.abc import Callable
 from typing import Protocol
 
 import paramiko
@@ -12,6 +13,9 @@ from urllib3.util.wait import wait_for_read
 
 class ByteChannel(Protocol):
     """Two-way bytes with a timeout in seconds."""
+
+    def send(self, data: bytes, /) -> int:
+        """Send some of it and return how much. Raise TimeoutError."""
 
     def sendall(self, data: bytes, /) -> object:
         """Send all of it."""
@@ -24,6 +28,16 @@ class ByteChannel(Protocol):
 
     def close(self) -> object:
         """Close both ways."""
+
+
+class Carried:
+    """A byte channel over another one."""
+
+    channel: ByteChannel
+
+
+Opener = Callable[[], ByteChannel]
+"""Opens another channel to an engine."""
 
 
 def connect_unix(path: str, timeout: float) -> socket.socket:
@@ -45,6 +59,8 @@ def is_spent(channel: ByteChannel) -> bool:
             return bool(channel.closed or channel.eof_received or channel.recv_ready())
         case socket.socket():
             return wait_for_read(channel, timeout=0.0)
+        case Carried():
+            return is_spent(channel.channel)
         case _:
             return False
 

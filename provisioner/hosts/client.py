@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
 from typing import Any
 
 import docker
@@ -12,10 +11,7 @@ from requests import PreparedRequest, Response
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
-from provisioner.hosts.channel import ByteChannel, ChannelSocket, is_spent
-
-Opener = Callable[[], ByteChannel]
-"""Opens another channel to the engine."""
+from provisioner.hosts.channel import ChannelSocket, Opener, is_spent
 
 _NOWHERE = "http://engine.invalid:1"
 _CONNECTIONS = 4

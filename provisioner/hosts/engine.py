@@ -7,27 +7,32 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from provisioner.errors import EngineRefused
+from provisioner.hosts.attentive import SignsOfLife
 from provisioner.hosts.client import EngineClient
 from provisioner.hosts.refusals import engine_errors
 from provisioner.hosts.routes import Route
-from provisioner.hosts.timeouts import Timeouts
 
 
 class Engine:
     """Lends clients of one engine, each to one thread at a time, all over one connection."""
 
-    def __init__(self, host: str, find: Callable[[], Route], is_alive: Callable[[], bool], timeouts: Timeouts) -> None:
-        self.host = host
+    def __init__(self, find: Callable[[], Route], is_alive: Callable[[], bool], signs: SignsOfLife) -> None:
+        self.host = signs.host
         self._find = find
         self._is_alive = is_alive
-        self._timeouts = timeouts
+        self._signs = signs
+        self._timeouts = signs.timeouts
         self._lock = threading.Lock()
         self._idle: list[EngineClient] = []
         self._route: Route | None = None
 
     def find(self) -> Route:
-        """Return the way to the engine, looked for at the first need. Raise HostUnreachable or EngineUnavailable."""
+        """Return the way to the engine, looked for at the first need. Raise HostUnreachable or EngineUnavailable.
+
+        One that did not answer before is asked briefly whether it is there; several threads ask once.
+        """
         with self._lock:
+            self._signs.refuse_silent(self._route.opener if self._route else None)
             if self._route is None:
                 self._route = self._find()
             return self._route

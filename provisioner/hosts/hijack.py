@@ -7,8 +7,7 @@ import re
 from contextlib import suppress
 
 from provisioner.errors import EngineRefused
-from provisioner.hosts.channel import ByteChannel
-from provisioner.hosts.client import Opener
+from provisioner.hosts.channel import ByteChannel, Opener
 from provisioner.hosts.refusals import refused
 
 _CHUNK = 65536

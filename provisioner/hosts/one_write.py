@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provisioner.errors import EngineRefused
-from provisioner.hosts.client import Opener
+from provisioner.hosts.channel import Opener
 from provisioner.hosts.hijack import read_body, read_head, refusal
 
 _REFUSED = 400

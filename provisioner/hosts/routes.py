@@ -12,9 +12,10 @@ import requests
 import urllib3
 
 from provisioner.errors import EngineUnavailable, ProvisionerError
-from provisioner.hosts.client import EngineClient, Opener
+from provisioner.hosts.attentive import SignsOfLife
+from provisioner.hosts.channel import Opener
+from provisioner.hosts.client import EngineClient
 from provisioner.hosts.connection import SshConnection
-from provisioner.hosts.timeouts import Timeouts
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 OLDEST_API = (1, 41)
@@ -52,12 +53,12 @@ class Route:
     api_version: str
 
 
-def find_route(connection: SshConnection, socket_path: str, timeouts: Timeouts) -> Route:
+def find_route(connection: SshConnection, socket_path: str, signs: SignsOfLife) -> Route:
     """Return the first way that leads to the engine. Raise HostUnreachable or EngineUnavailable."""
     for name, opener in _ways(connection, socket_path):
-        versions = _versions(opener, timeouts)
+        versions = _versions(opener, signs)
         if versions is not None:
-            return Route(name, opener, negotiated(connection.name, versions))
+            return Route(name, signs.attentive(opener), negotiated(connection.name, versions))
     told = connection.run(WHY, socket_path)
     raise why_none(connection.name, connection.target.user, socket_path, frozenset(told.stdout.decode().split()))
 
@@ -71,16 +72,23 @@ def _ways(connection: SshConnection, socket_path: str) -> tuple[tuple[str, Opene
     )
 
 
-def _versions(opener: Opener, timeouts: Timeouts) -> Mapping[str, Any] | None:
-    client = EngineClient(opener, PROBE_VERSION, timeouts.channel)
+def _versions(opener: Opener, signs: SignsOfLife) -> Mapping[str, Any] | None:
+    """Ask an engine for its versions, None where nobody is there. Raise EngineUnavailable where one takes the question.
+
+    Whatever the way, it leads to the same engine: another one is no better.
+    """
+    client = EngineClient(opener, PROBE_VERSION, signs.patience)
     try:
         answer: Mapping[str, Any] = client.version(api_version=False)
     except ProvisionerError:
         raise
+    except requests.ReadTimeout as error:
+        raise signs.silent() from error
     except _UNANSWERED:
         return None
     finally:
         client.close()
+    signs.heard()
     return answer
 
 

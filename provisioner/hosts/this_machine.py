@@ -14,8 +14,9 @@ import urllib3
 from docker.utils import kwargs_from_env
 
 from provisioner.errors import EngineUnavailable, HostUnreachable
-from provisioner.hosts.channel import connect_unix
-from provisioner.hosts.client import EngineClient, Opener
+from provisioner.hosts.attentive import SignsOfLife
+from provisioner.hosts.channel import Opener, connect_unix
+from provisioner.hosts.client import EngineClient
 from provisioner.hosts.routes import DEFAULT_SOCKET, PROBE_VERSION, Route, negotiated
 from provisioner.hosts.timeouts import Timeouts
 from provisioner.model.inventory import Host
@@ -94,19 +95,24 @@ class LocalConnection:
         """Do nothing: there is no connection to close."""
 
 
-def find_local_route(connection: LocalConnection, socket_path: str, environment: Mapping[str, str]) -> Route:
+def find_local_route(
+    connection: LocalConnection, socket_path: str, environment: Mapping[str, str], signs: SignsOfLife
+) -> Route:
     """Return the way to this machine's engine: `socket_path`, else `DOCKER_HOST`. Raise EngineUnavailable."""
     place = f"unix://{socket_path}" if socket_path else environment.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
     opener = _opener(connection, place)
-    client = EngineClient(opener, PROBE_VERSION, _PROBE_SECONDS)
+    client = EngineClient(opener, PROBE_VERSION, signs.patience)
     try:
         versions = client.version(api_version=False)
+    except requests.ReadTimeout as error:
+        raise signs.silent() from error
     except (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         hint = "start Docker Engine here, and see that you may use its socket (group docker)"
         raise EngineUnavailable(connection.name, f"no engine answers at {place}", hint=hint) from error
     finally:
         client.close()
-    return Route("socket", opener, negotiated(connection.name, versions))
+    signs.heard()
+    return Route("socket", signs.attentive(opener), negotiated(connection.name, versions))
 
 
 def _opener(connection: LocalConnection, place: str) -> Opener:

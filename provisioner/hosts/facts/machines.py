@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from provisioner.hosts.access import AccessSettings, sight_of, socket_path
+from provisioner.hosts.attentive import SignsOfLife
 from provisioner.hosts.facts.reader import SshFacts
 from provisioner.hosts.observe import EngineReader, Sight
 from provisioner.hosts.ways import Ways
@@ -25,7 +26,7 @@ class SshMachines:
 
     def reader(self, host: Host) -> SshFacts:
         """Return the reader of a machine, to be connected at its first question. Raise HostUnreachable."""
-        sight = self._known(host.name) or self._kept(host.name, sight_of(host, self._ways, self._settings))
+        sight = self._known(host.name) or self._kept(host.name, self._made(host))
         return SshFacts(sight.connection, EngineReader(sight), socket_path(host))
 
     def close(self) -> None:
@@ -44,6 +45,9 @@ class SshMachines:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _made(self, host: Host) -> Sight:
+        return sight_of(host, self._ways, self._settings, SignsOfLife(host.name, self._settings.timeouts))
 
     def _known(self, name: str) -> Sight | None:
         with self._lock:
