@@ -26,12 +26,25 @@ from provisioner.planning.transition import variants
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """What a person who drains looks at: the fleet as its last release wants it, as it is, and how files are made."""
+    """What a person who drains looks at: the fleet as its last release wants it, as it is, and how files are made.
+
+    The balancers of hosts `without` are left aside: he says that these hosts are dead.
+    """
 
     desired: Desired
     observed: Observed
     render: RenderBalancer
     drain_timeout: float
+    without: frozenset[str] = frozenset()
+
+    @property
+    def balancers(self) -> tuple[DesiredBalancer, ...]:
+        """Return the balancers that take part."""
+        return self.among(self.desired)
+
+    def among(self, desired: Desired) -> tuple[DesiredBalancer, ...]:
+        """Return the balancers of a fleet that take part."""
+        return tuple(each for each in desired.balancers if each.host not in self.without)
 
     @property
     def drained(self) -> tuple[Drained, ...]:
@@ -87,11 +100,12 @@ def _balancers(hand: Hand) -> tuple[tuple[DesiredBalancer, ObservedBalancer], ..
     """Return every balancer as it is. Raise where one was not seen or does not run: all take part."""
     lost = {each.name: each for each in hand.observed.unreachable}
     found = []
-    for balancer in hand.desired.balancers:
+    for balancer in hand.balancers:
         host = hand.observed.host(balancer.host)
         if host is None:
             why = lost[balancer.host].reason if balancer.host in lost else "not observed"
-            raise HostUnreachable(balancer.host, why, hint="nothing was changed: every balancer has to take part")
+            hint = f"every balancer has to take part; if that host is dead for good, say --without {balancer.host}"
+            raise HostUnreachable(balancer.host, why, hint=hint)
         if host.balancer is None or not host.balancer.running_digest:
             raise BalancerRefused(balancer.host, "its balancer does not run", hint="`provisioner apply` brings it back")
         found.append((balancer, host.balancer))
@@ -100,8 +114,8 @@ def _balancers(hand: Hand) -> tuple[tuple[DesiredBalancer, ObservedBalancer], ..
 
 def _refuse_other_files(hand: Hand, seen: tuple[tuple[DesiredBalancer, ObservedBalancer], ...]) -> None:
     """Refuse where a balancer runs another file than the last release's: a rollout may be halfway through."""
-    wanted = {each.host: each for each in with_drained(hand.desired, hand.drained, hand.render).balancers}
-    if any(hand.render(each.config) != (each.text, each.digest) for each in hand.desired.balancers):
+    wanted = {each.host: each for each in hand.among(with_drained(hand.desired, hand.drained, hand.render))}
+    if any(hand.render(each.config) != (each.text, each.digest) for each in hand.balancers):
         raise PlanStale(
             "the template of the balancer's file is not the last release's", hint="run `provisioner apply` first"
         )
@@ -113,7 +127,7 @@ def _refuse_other_files(hand: Hand, seen: tuple[tuple[DesiredBalancer, ObservedB
 
 def _refuse_deaf_template(hand: Hand, wish: Drained) -> None:
     """Refuse where the file's template says the same of a drained node as of one that serves."""
-    for balancer in hand.desired.balancers:
+    for balancer in hand.balancers:
         if hand.render(replace(balancer.config, drained=(wish.node,))) == hand.render(balancer.config):
             message = "the template of the balancer's file writes no weights, so a drained node would be let in again"
             raise UsageError(message, hint="write `weight {{ server.weight }}` on its server lines, as ours does")
@@ -155,7 +169,7 @@ def still_serving(observed: Observed, node: str) -> tuple[str, ...]:
 
 def _drain(hand: Hand, node: DesiredNode) -> Iterator[DrainSlot]:
     name, service = str(node.node), node.node.service
-    for balancer in hand.desired.balancers:
+    for balancer in hand.balancers:
         for slot in SLOTS:
             servers = variants(balancer.config, service, name, slot)
             yield DrainSlot(balancer.host, name, slot, service, servers, hand.drain_timeout)
@@ -167,9 +181,8 @@ def _rest(hand: Hand, node: DesiredNode) -> Iterator[RestSlot]:
 
 
 def _configure(hand: Hand, drained: tuple[Drained, ...]) -> Step:
-    wanted = with_drained(hand.desired, drained, hand.render)
+    wanted = hand.among(with_drained(hand.desired, drained, hand.render))
     actions = tuple(
-        ConfigureBalancer(each.host, balancer_node(each), each.text, each.digest, drained=drained)
-        for each in wanted.balancers
+        ConfigureBalancer(each.host, balancer_node(each), each.text, each.digest, drained=drained) for each in wanted
     )
     return Step("write it down and into the balancer's file", actions)

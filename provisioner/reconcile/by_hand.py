@@ -33,7 +33,8 @@ def drain(world: World, intent: Intent, node: str, reason: str, *, force: bool =
     if left or node not in {each.node for each in drained_nodes(seen)}:
         message = f"{node} still serves, says the balancer on {', '.join(left)}" if left else f"{node} is not drained"
         return _told(world, replace(finished, outcome="failed", exit_code=FAILED, message=message))
-    message = f"{node} gets no requests on any balancer, until `provisioner undrain {node}`"
+    aside = f" but {', '.join(sorted(intent.without))}, which was left aside" if intent.without else ""
+    message = f"{node} gets no requests on any balancer{aside}, until `provisioner undrain {node}`"
     return _told(world, replace(finished, message=message))
 
 
@@ -81,7 +82,7 @@ def _last(seen: Seen) -> Release:
 
 
 def _hand(observed: Observed, last: Release, intent: Intent) -> Hand:
-    return Hand(last.content.desired, observed, intent.render, intent.policy.drain_timeout)
+    return Hand(last.content.desired, observed, intent.render, intent.policy.drain_timeout, intent.without)
 
 
 def _told(world: World, finished: Finished) -> Finished:
