@@ -13,6 +13,7 @@ import paramiko
 from paramiko.common import cMSG_CHANNEL_OPEN, cMSG_GLOBAL_REQUEST
 from paramiko.message import Message
 from paramiko.packet import Packetizer
+from urllib3.util.wait import wait_for_write
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
@@ -29,13 +30,15 @@ class _AttentivePacketizer(Packetizer):
     """paramiko's packets, and how long there were none.
 
     What stands between us and sshd (a proxy, a jump host) may acknowledge what sshd never sees: only an answer of its
-    own shows that it is there. paramiko's keepalive asks for none. `silent` is called with how many questions are due.
+    own shows that it is there. paramiko's keepalive asks for none. `silent` is called with how many questions are due,
+    by the one thread that reads: it must not wait, or nobody would count them.
     """
 
     silent: Callable[[int], None] | None = None
 
     def __init__(self, wire: Any) -> None:
         super().__init__(wire)
+        self._wire = wire
         self._since = time.monotonic()
         self._questions = 0
 
@@ -44,6 +47,12 @@ class _AttentivePacketizer(Packetizer):
         found: tuple[int, Message] = super().read_message()
         self._since, self._questions = time.monotonic(), 0
         return found
+
+    def has_room(self) -> bool:
+        """Tell whether a few bytes can be written without waiting: what was sent before is being taken."""
+        if isinstance(self._wire, paramiko.Channel):
+            return self._wire.send_ready()
+        return wait_for_write(self._wire, timeout=0.0)
 
     def _check_keepalive(self) -> None:
         """Do what is to be done while nothing comes in: paramiko calls this ten times a second."""
@@ -64,11 +73,13 @@ class StreamlocalTransport(paramiko.Transport):
     active: bool
     packetizer: _AttentivePacketizer
     clear_to_send: threading.Event
+    clear_to_send_lock: threading.Lock
     _channels: Any
     _next_channel: Callable[[], int]
     _sanitize_window_size: Callable[[int | None], int]
     _sanitize_packet_size: Callable[[int | None], int]
     _send_user_message: Callable[[Message], None]
+    _send_message: Callable[[Message], None]
 
     def __init__(self, wire: Any) -> None:
         super().__init__(wire, packetizer_class=_AttentivePacketizer)
@@ -80,12 +91,18 @@ class StreamlocalTransport(paramiko.Transport):
     def _ask(self, questions: int) -> None:
         if questions > ALIVE_QUESTIONS:
             raise TimeoutError(errno.ETIMEDOUT, f"it gave no sign of life for {questions * ALIVE_SECONDS:g} s")
-        if self.clear_to_send.is_set():  # not amid an exchange of keys, which this thread has to go on with
+        # Not amid an exchange of keys, which this thread has to go on with, nor behind an upload that does not move.
+        if not self.clear_to_send.is_set() or not self.packetizer.has_room():
+            return
+        if self.clear_to_send_lock.acquire(blocking=False):
             message = Message()
             message.add_byte(cMSG_GLOBAL_REQUEST)
             message.add_string("keepalive@openssh.com")
             message.add_byte(b"\x01")  # an answer is wanted
-            self._send_user_message(message)
+            try:
+                self._send_message(message)
+            finally:
+                self.clear_to_send_lock.release()
 
     def open_streamlocal(self, path: str, timeout: float) -> paramiko.Channel:
         """Return a channel to a Unix socket; `timeout` in seconds. Raise ChannelException where sshd refuses."""
