@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 from provisioner.errors import (
     BuildFailed,
+    CapacityLow,
     EngineRefused,
     EngineUnavailable,
     GivenUp,
@@ -79,7 +81,9 @@ def carry_out(steps: tuple[Step, ...], run: Run, stop: Stop, before: int = 0, af
     total = before + len(steps) + after
     run.vigil.expect(steps)
     run.vigil.advance(run)
-    for number, planned in enumerate(steps, start=before + 1):
+    todo = deque(enumerate(steps, start=before + 1))
+    while todo:
+        number, planned = todo.popleft()
         if stop():
             return Progressed(done, _changed(entered, run), began, stopped=True)
         if lost := run.guard.before_step():
@@ -100,6 +104,9 @@ def carry_out(steps: tuple[Step, ...], run: Run, stop: Stop, before: int = 0, af
             return Progressed(done, _changed(entered, run), began, failure=failure)
         if left:
             return Progressed(done, _changed(entered, run), began, stopped=True)
+        if any(isinstance(error, CapacityLow) for _, error in failures):
+            todo.appendleft((number, planned))  # asked again, now that whoever was short of it was taken back
+            continue
         if any(_serves(action) or isinstance(action, WatchSlot) for action in step.actions):
             run.vigil.advance(run)
         run.after_step(planned)
@@ -140,6 +147,8 @@ def _failed(step: Step, failures: tuple[Failure, ...], way: Way, run: Run) -> Pr
         _tell(run, node, error)
     new = [node for node in run.vigil.failures if node not in run.vigil.taken_back]
     others += [run.vigil.failures[node] for node in new if _is_lost(run.vigil.failures[node])]
+    if new and all(isinstance(error, CapacityLow) for error in others):
+        others = []  # nodes are short because these failed: they count, and are taken back
     ends = bool(others) or run.vigil.tripped
     if ends and run.at_the_end == "evict" and not any(_is_lost(error) for error in others):
         evict_all(run)

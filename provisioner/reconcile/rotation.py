@@ -19,7 +19,7 @@ from provisioner.model.plan import (
 )
 from provisioner.ports import Balancer
 from provisioner.reconcile.run import Run, states
-from provisioner.reconcile.vigil import look_closely
+from provisioner.reconcile.vigil import look_at_all, look_closely
 
 POLL = 0.1
 ENTER_DEADLINE = 15.0
@@ -153,6 +153,7 @@ def confirm_capacity(action: ConfirmCapacity, run: Run) -> str:
             if len(staying) >= action.floor:
                 return f"{len(staying)} stay"
             if clock.monotonic() > deadline:
+                look_at_all(run)
                 said = f"only {len(staying)} nodes of {action.backend} would stay in rotation, {action.floor} have to"
                 raise CapacityLow(action.host, said, hint="`provisioner status` names those that are out")
             run.pause(POLL)

@@ -151,6 +151,13 @@ def look(run: Run) -> None:
             _look_inside(run, each)
 
 
+def look_at_all(run: Run) -> None:
+    """Judge every slot under the vigil by its container, the proven ones too, without waiting for their turns."""
+    with run.vigil.lock:
+        for each in run.vigil.open.values():
+            _look_inside(run, each)
+
+
 def _look_at(run: Run, host: str) -> None:
     mine = [each for (at, _), each in run.vigil.open.items() if at == host]
     judged = [each for each in mine if each.action.servers]

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from provisioner.hosts.memory import AppBehaviour
-from provisioner.model.event import ActionFailed, Finished
+from provisioner.model.event import ActionFailed, Event, Finished, StepStarted
+from provisioner.model.plan import ConfirmCapacity
 from provisioner.model.spec import FleetSpec
 from tests.reconcile.test_apply import served
 from tests.reconcile.test_rollouts import NEW, OLD, on_all, watched
-from tests.simulation import Simulation
+from tests.simulation import WEBS, Simulation, Sink
 
 DIES = AppBehaviour(exits_after=9.0, exit_code=3)
 """Long after its own watch of a second, while the last node still starts."""
@@ -102,6 +103,35 @@ def test_one_that_may_fail_is_taken_back_and_the_rest_goes_on(fleet: Simulation)
     assert (finished.outcome, finished.exit_code) == ("halted", 6), finished.message
     assert on_all(fleet) == [["shop.web-1.a"], ["shop.web-1.b"], ["shop.web-1.b"]]
     assert served(fleet) == {"web1.1.a", "web2.1.b", "web3.1.b"}
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_one_that_dies_while_capacity_is_asked_for_counts_as_failed(fleet: Simulation, allowed: int) -> None:
+    """Nodes are short because it died: where it may fail it is taken back, and the balancer is asked once more."""
+    spec = wanted(max_failures=allowed, drain_timeout=0.0)
+    assert fleet.apply(spec).outcome == "complete"
+    fleet.balancers.rate = 50.0
+    fleet.version = "2"
+    asked: list[Event] = []
+
+    class Killing(Sink):
+        def emit(self, event: Event) -> None:
+            super().emit(event)
+            if isinstance(event, StepStarted) and any(isinstance(each, ConfirmCapacity) for each in event.step.actions):
+                asked.append(event)
+                if len(asked) == 2:
+                    fleet.hosts["web1"].containers.stop("shop.web-1.b", 0)
+                    fleet.hosts.clock.sleep(3.0)  # the balancer's checks have seen it
+
+    fleet.sink = Killing()
+    finished = fleet.apply(spec)
+    if allowed:
+        assert (finished.outcome, finished.exit_code) == ("halted", 6), finished.message
+        assert on_all(fleet) == [["shop.web-1.a"], ["shop.web-1.b"], ["shop.web-1.b"]]
+        assert len(asked) == len(WEBS) + 1
+    else:
+        assert (finished.outcome, on_all(fleet)) == ("rolled_back", OLD), finished.message
+    assert len(served(fleet)) == len(WEBS)
 
 
 def test_failing_requests_count_under_watch_only(fleet: Simulation) -> None:
