@@ -7,6 +7,7 @@ from provisioner.model.container import ContainerRequest
 from provisioner.model.observed import ObservedContainer
 from provisioner.model.plan import RunReleaseCommand
 from provisioner.model.secret import secrets_volume
+from provisioner.reconcile.creating import create
 from provisioner.reconcile.run import Run, known_id
 from provisioner.reconcile.secret_delivery import with_secrets
 
@@ -27,7 +28,7 @@ def run_release_command(action: RunReleaseCommand, run: Run) -> str:
         hostname=action.host,
         labels=run.labels("", action.service, ""),
     )
-    container_id = hands.containers.create(with_secrets(request, action, run) if action.secrets else request)
+    container_id = create(run, action.host, with_secrets(request, action, run) if action.secrets else request)
     try:
         hands.containers.start(container_id)
         ended = _ended(action, run, container_id)

@@ -10,7 +10,8 @@ from provisioner.model.container import ContainerRequest
 from provisioner.model.observed import ObservedContainer
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.ports import FileContent
-from provisioner.reconcile.nodes import BALANCER_START, LOG_LINES, POLL, create
+from provisioner.reconcile.creating import create
+from provisioner.reconcile.nodes import BALANCER_START, LOG_LINES, POLL
 from provisioner.reconcile.run import Run, known_id
 
 FOLDER, FILE = "/etc/haproxy", "haproxy.cfg"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioner.errors import EngineRefused, GateReport, NodeUnhealthy, PlanStale
+from provisioner.errors import GateReport, NodeUnhealthy, PlanStale
 from provisioner.model.balancer import ServerState
 from provisioner.model.balancer_actions import StartBalancer
 from provisioner.model.container import ContainerRequest
@@ -18,13 +18,13 @@ from provisioner.model.plan import (
 )
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.ports import FileContent
+from provisioner.reconcile.creating import create
 from provisioner.reconcile.run import Run, known_id, states
 from provisioner.reconcile.secret_delivery import with_secrets
 
 POLL = 0.25
 LOG_LINES = 12
 BALANCER_START = 20.0
-CONFLICT = 409
 
 
 def start_node(action: StartNode, run: Run) -> str:
@@ -40,31 +40,6 @@ def start_node(action: StartNode, run: Run) -> str:
     container_id = create(run, action.host, with_secrets(request, action, run) if action.secrets else request)
     run.hands(action.host).containers.start(container_id)
     return f"slot {action.slot}"
-
-
-def create(run: Run, host: str, request: ContainerRequest) -> str:
-    """Create a container that this run may take back. Raise PlanStale where another one has its name by now."""
-    try:
-        container_id = run.hands(host).containers.create(request)
-    except EngineRefused as error:
-        if error.status != CONFLICT:
-            raise
-        container_id = _made_before(run, host, request)
-        if not container_id:
-            raise PlanStale(
-                f"{host}: a container named {request.name} appeared after the plan was made",
-                hint="run the command again: it starts from what is there now",
-            ) from error
-    run.created[host, request.name] = container_id
-    return container_id
-
-
-def _made_before(run: Run, host: str, request: ContainerRequest) -> str:
-    """Return the id of a container that this run asked for, and was not told of: its labels name the run's epoch."""
-    found = run.hands(host).reader.container(request.name)
-    if found is None or found.state != "created" or not run.guard.epoch:
-        return ""
-    return found.container_id if request.labels.items() <= found.labels.items() else ""
 
 
 def start_balancer(action: StartBalancer, run: Run) -> str:

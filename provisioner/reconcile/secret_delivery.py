@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from provisioner.errors import EngineRefused, HostError, PlanStale
-from provisioner.model.container import FLEET_LABEL, KIND_LABEL, ContainerOptions, ContainerRequest, Mount
+from provisioner.model.container import EPOCH_LABEL, FLEET_LABEL, KIND_LABEL, ContainerOptions, ContainerRequest, Mount
 from provisioner.model.plan import RunReleaseCommand, StartNode
 from provisioner.model.secret import SECRETS_FOLDER, Secret, filler_name, secrets_volume
 from provisioner.ports import FileContent
+from provisioner.reconcile.creating import CONFLICT, create
 from provisioner.reconcile.run import Run
 
 MODE = 0o400
 PASSWD = "/etc/passwd"  # noqa: S105 - the list of users of an image
 FILLER = "filler"
 """The kind of container that is never started: a volume is filled through it."""
-CONFLICT = 409
 
 
 def with_secrets(request: ContainerRequest, action: StartNode | RunReleaseCommand, run: Run) -> ContainerRequest:
@@ -37,12 +37,12 @@ def with_secrets(request: ContainerRequest, action: StartNode | RunReleaseComman
 def _fill(host: str, request: ContainerRequest, files: Mapping[str, Secret], run: Run) -> None:
     """Fill a fresh volume through a container that is never started: the node itself cannot write to it."""
     hands = run.hands(host)
-    filler = _filler(request, run.fleet)
+    filler = _filler(request, run)
     left = hands.reader.container(filler.name)
     if left is not None:
         hands.containers.remove(left.container_id)
     _clear(host, request.name, run)
-    container_id = hands.containers.create(filler)
+    container_id = create(run, host, filler)
     try:
         made = hands.reader.container(container_id)
         user = made.options.user or "" if made else ""
@@ -59,7 +59,7 @@ def _fill(host: str, request: ContainerRequest, files: Mapping[str, Secret], run
         hands.containers.remove(container_id)
 
 
-def _filler(request: ContainerRequest, fleet: str) -> ContainerRequest:
+def _filler(request: ContainerRequest, run: Run) -> ContainerRequest:
     """Return the request of a container of the node's own image, which therefore knows the node's users."""
     options = ContainerOptions(
         command=("never-started",), entrypoint=(), user=request.options.user, network="none", restart="no"
@@ -69,7 +69,7 @@ def _filler(request: ContainerRequest, fleet: str) -> ContainerRequest:
         image_id=request.image_id,
         options=options,
         hostname=request.hostname,
-        labels={FLEET_LABEL: fleet, KIND_LABEL: FILLER},
+        labels={FLEET_LABEL: run.fleet, KIND_LABEL: FILLER, EPOCH_LABEL: str(run.guard.epoch)},
         own_mounts=(Mount("volume", secrets_volume(request.name), SECRETS_FOLDER),),
     )
 

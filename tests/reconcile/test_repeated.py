@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from provisioner.hosts.memory import AppBehaviour
 from provisioner.model.container import EPOCH_LABEL
+from provisioner.model.spec import SecretUse
 from tests.reconcile.test_apply import served
 from tests.reconcile.test_rollouts import NEW, OLD, on_all, watched
 from tests.simulation import Simulation, spec
@@ -21,6 +22,23 @@ def test_a_rollout_whose_every_request_arrives_twice_is_complete(fleet: Simulati
     fleet.hosts.effects.twice = None
     assert fleet.drift(watched()) == []
     assert served(fleet) == {"web1.1.b", "web2.1.b", "web3.1.b"}
+
+
+def test_a_release_command_and_secrets_whose_every_request_arrives_twice(fleet: Simulation) -> None:
+    """What runs once and what is only filled through have names that are taken by then too, and are ours."""
+    fleet.values = {"API_KEY": "canary", "TOKEN": "canary"}
+    fleet.hosts.behaviours["shop.web.release-command"] = AppBehaviour(exits_after=0.5)
+    wanted = watched()
+    secrets = (SecretUse("API_KEY"), SecretUse("TOKEN", "APP_TOKEN"))
+    service = replace(wanted.services["web"], release_command=("migrate",), secrets=secrets)
+    wanted = replace(wanted, services={"web": service})
+    fleet.hosts.effects.twice = lambda host, name: True
+    assert fleet.apply(wanted).outcome == "complete"
+    fleet.version = "2"
+    finished = fleet.apply(wanted)
+    assert (finished.outcome, on_all(fleet)) == ("complete", NEW), finished.message
+    fleet.hosts.effects.twice = None
+    assert fleet.drift(wanted) == []
 
 
 def test_a_way_back_whose_every_request_arrives_twice_ends_on_the_old_release(fleet: Simulation) -> None:

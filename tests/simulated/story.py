@@ -15,7 +15,7 @@ from provisioner.errors import EngineRefused, HostUnreachable, ProvisionerError
 from provisioner.hosts.memory import AppBehaviour
 from provisioner.model.container import FLEET_LABEL, KIND_LABEL
 from provisioner.model.event import Finished
-from provisioner.model.spec import FleetSpec
+from provisioner.model.spec import FleetSpec, SecretUse
 from tests import fleets
 from tests.simulation import Simulation
 
@@ -23,6 +23,9 @@ BIG = 50
 REPEATED = ("create", "start", "stop", "remove", "set_state", "distrust", "cut_sessions", "configure")
 """What requests to an engine and commands to a balancer begin with that may arrive twice."""
 BALANCER = "lb1"
+COMMAND = "shop.web.release-command"
+SOME = 0.3
+"""The share of stories whose service has secrets, and of those that run a release command."""
 LEASE_LOST = 5
 """How a run ends whose lease was taken so slowly that it could not be trusted any more: with nothing changed."""
 
@@ -114,6 +117,8 @@ class Story:
         count = BIG if self.seed % 500 == 0 else self.dice.choice((1, 1, 2, 2, 2, 3, 3, 4))
         self.webs = tuple(f"web{number}" for number in range(1, count + 1))
         self.fleet = Simulation(self.folder, (BALANCER, *self.webs))
+        self.fleet.values = {"API_KEY": "canary", "TOKEN": "canary"}
+        self.fleet.hosts.behaviours[COMMAND] = AppBehaviour(exits_after=0.5)
         self.fleet.forks = 1
         self.behaviour = self.dice.choices(list(BEHAVIOURS), (6, 1, 1, 1, 1, 1, 1))[0]
         rate, most = self.dice.choice(((0.0, 0), (0.02, 1), (0.05, 2), (0.1, 3), (0.3, 6)))
@@ -132,6 +137,10 @@ class Story:
             on_unreachable=dice.choice(("pause", "rollback")),
         )
         service = fleets.web_service(environment={"VERSION": version})
+        if dice.random() < SOME:
+            service = replace(service, secrets=(SecretUse("API_KEY"), SecretUse("TOKEN", "APP_TOKEN")))
+        if dice.random() < SOME:
+            service = replace(service, release_command=("migrate",))
         return replace(fleets.spec(service), rollout=policy)
 
     def tell(self) -> None:

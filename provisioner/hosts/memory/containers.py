@@ -64,7 +64,8 @@ class MemoryContainers:
         if image is None:
             raise self._refuse(f"no such image: {request.image_id}", 404)
         _create_volumes(machine, request)
-        behaviour = machine.behaviours.get(image.image_id, AppBehaviour())
+        usual = machine.behaviours.get(image.image_id, AppBehaviour())
+        behaviour = machine.behaviours.get(request.name, usual)
         address = f"172.17.0.{machine.number() % 250 + 2}"
         restart, now = request.options.restart, machine.clock.monotonic()
         held = HeldContainer(machine.new_id(), request, image.defaults, behaviour, restart, address, now)

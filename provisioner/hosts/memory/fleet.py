@@ -20,8 +20,8 @@ from provisioner.ports import Clock
 class MemoryHosts:
     """Hosts over a dictionary of hosts in memory, by name.
 
-    `behaviours` says by image id how programs behave on every host, `own_behaviours[host]` on one of them;
-    both may be changed at any time and count for containers created later.
+    `behaviours` says by image id, or by a container's name, how programs behave on every host, `own_behaviours[host]`
+    on one of them; both may be changed at any time and count for containers created later.
     """
 
     def __init__(

@@ -84,7 +84,8 @@ class HeldVolume:
 class Machine:
     """One host in memory. Everything that reads or changes it does so under `lock`.
 
-    `behaviours` says by image id how programs behave, `execute` and `converse` what runs inside containers;
+    `behaviours` says by image id, or by a container's name, how programs behave, `execute` and `converse` what runs
+    inside containers;
     `strangers` are address and port of what listens there and is no container. `examined` refuses to have something
     looked at more closely (`sockets`, `answer`, …).
     """
