@@ -128,7 +128,10 @@ class HookRan:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a run: its outcome, the release the fleet is on, the exit code, and what is left to say."""
+    """The end of a run: its outcome, the release the fleet is on, the exit code, and what is left to say.
+
+    `differences` are those that were seen in the end although every step was done.
+    """
 
     outcome: Outcome
     release: str | None
@@ -136,6 +139,7 @@ class Finished:
     actions: int = 0
     seconds: float = 0.0
     message: str = ""
+    differences: int = 0
 
 
 Event = (

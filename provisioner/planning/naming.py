@@ -41,6 +41,27 @@ def stable(observed: Observed) -> tuple[ObservedRelease, ...]:
     return tuple(release for release in recorded(observed) if release.stable)
 
 
+def cut_short(current: ObservedRelease, observed: Observed) -> str:
+    """Return the name of a release newer than the one the fleet is on, which some container came with; else nothing."""
+    labels = (each.labels.get(RELEASE_LABEL, "") for host in observed.hosts for each in host.containers)
+    worn = {int(match[1]): label for label in labels if (match := _NAME.fullmatch(label))}
+    newest = max(worn, default=0)
+    return worn[newest] if newest > current.number else ""
+
+
+def to_repair(observed: Observed) -> ObservedRelease:
+    """Return the release that the fleet is on. Raise UsageError where there is none, or a rollout stands half way."""
+    known = stable(observed)
+    if not known:
+        raise UsageError("there is no release to put the fleet back to", hint="`provisioner apply` makes the first one")
+    if begun := cut_short(known[0], observed):
+        raise UsageError(
+            f"the rollout of {begun} stands half way: what differs from {known[0].name} may be meant",
+            hint="`provisioner apply` goes on with it, `provisioner rollback` goes back",
+        )
+    return known[0]
+
+
 def to_go_back_to(text: str, observed: Observed) -> ObservedRelease:
     """Return the stable release that a rollback leads to: the one that is named, else the one before.
 
@@ -53,9 +74,7 @@ def to_go_back_to(text: str, observed: Observed) -> ObservedRelease:
     if text:
         return _stable_one(named(text, recorded(observed)), known)
     current = known[0]
-    labels = (each.labels.get(RELEASE_LABEL, "") for host in observed.hosts for each in host.containers)
-    worn = [int(match[1]) for label in labels if (match := _NAME.fullmatch(label))]
-    if max(worn, default=0) > current.number:
+    if cut_short(current, observed):
         return current
     before = next((each for each in known if each.digest != current.digest), None)
     if before is None:

@@ -80,7 +80,7 @@ def _under_lease(world: World, intent: Intent, shown: Prepared, consent: Consent
     if not prepared.plan.steps:
         return _unchanged(prepared)
     try:
-        carried = functools.partial(_carried_out, world, intent, prepared, consent, guard)
+        carried = functools.partial(_attempted, world, intent, prepared, consent, guard)
         finished = heralded(herald(world, intent, prepared), carried)
     except LeaseLost as lost:  # met between two steps
         return robbed(prepared, 0, lost)
@@ -99,6 +99,23 @@ def _refuse_moved(prepared: Prepared, consent: Consent, guard: Guard, intent: In
         )
     refuse_missing(prepared.plan, intent.vault)
     _refuse_interruption(prepared.plan, consent)
+
+
+def _attempted(world: World, intent: Intent, prepared: Prepared, consent: Consent, guard: Guard) -> Finished:
+    """Carry a plan out, and again what it takes then, as long as there are attempts left and something differs."""
+    finished = _carried_out(world, intent, prepared, consent, guard)
+    for _ in range(intent.attempts - 1):
+        if not finished.differences:
+            return finished
+        prepared = prepare(world.lookout, intent, world.builder, world.builder_host)
+        if not prepared.plan.steps or (prepared.plan.interrupts and not consent.interruption):
+            return finished
+        world.sink.emit(PlanMade(prepared.plan))
+        finished = _carried_out(world, intent, prepared, consent, guard)
+    if finished.differences and intent.attempts > 1:
+        why = f"put right {intent.attempts} times; another tool, or a person, changes it again"
+        return replace(finished, message=f"{finished.message} ({why})")
+    return finished
 
 
 def _carried_out(world: World, intent: Intent, prepared: Prepared, consent: Consent, guard: Guard) -> Finished:
@@ -204,7 +221,7 @@ def _proven(world: World, intent: Intent, prepared: Prepared, run: Run, actions:
         what = f"{first.host} {first.node} {first.kind} {first.key}: {first.observed}, not {first.desired}"
         failed = "".join(f"{error}. " for error in run.vigil.failures.values())
         message = f"{failed}done, but {len(wrong)} differences remain: {what}"
-        return Finished("halted", None, MIXED, actions, message=message)
+        return Finished("halted", None, MIXED, actions, message=message, differences=len(wrong))
     # With a limit the fleet may not be on the new release yet, and then nothing was recorded.
     release = seen.last.name if seen.last else None
     if seen.observed.unreachable:

@@ -11,7 +11,7 @@ from provisioner.model.inventory import Host
 from provisioner.model.observed import Observed, ObservedRelease
 from provisioner.model.release import Chapter, Comparison, History, Release
 from provisioner.planning.compare import compare, summary
-from provisioner.planning.naming import named, recorded, to_go_back_to
+from provisioner.planning.naming import named, recorded, to_go_back_to, to_repair
 from provisioner.reconcile.observe import observe, read_recorded
 from provisioner.reconcile.world import Lookout
 
@@ -39,6 +39,10 @@ class Archive:
     def behind(self, name: str) -> Release:
         """Return the release that a rollback leads to, the one before where none is named. Raise UsageError."""
         return self.read(to_go_back_to(name, self.observed))
+
+    def current(self) -> Release:
+        """Return the release that the fleet is on. Raise UsageError where a rollout stands half way, or none ended."""
+        return self.read(to_repair(self.observed))
 
     def read(self, found: ObservedRelease) -> Release:
         """Return a release. Raise ProvisionerError where no copy of it is whole."""

@@ -112,7 +112,7 @@ class Intent:
     `templates`, `sites` and `lock` are what a release keeps so that it can be made again. `vault` knows the values of
     secrets; the desired fleet names them, and has digests only where it comes out of a release. `commands` are
     the release commands by service. `without` are hosts that no lease is taken on: a person says that they are dead.
-    `verb` is what the user said.
+    `verb` is what the user said. A run that ends with differences is made so many `attempts`.
     """
 
     fleet: str
@@ -136,3 +136,4 @@ class Intent:
     commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     verb: str = "apply"
     hooks: Mapping[str, Hook] = field(default_factory=dict)
+    attempts: int = 1

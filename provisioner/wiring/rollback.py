@@ -36,8 +36,8 @@ def intend_back(settings: Settings, start: Ground, without: frozenset[str] = fro
 
     `without` are hosts that no lease is taken on: a person says that they are dead.
     """
-    intent = _placed(start) if start.release.content.sites else _where_it_was(start)
-    return _by_whom(settings, start, replace(intent, without=without))
+    intent = _placed(start) if start.release.content.sites else where_it_was(start)
+    return by_whom(settings, start, replace(intent, without=without))
 
 
 def _placed(start: Ground) -> Intent:
@@ -49,7 +49,7 @@ def _placed(start: Ground) -> Intent:
     return replace(restoring(release, desired, placement.hosts, spec.rollout, render), inventory=inventory.hosts)
 
 
-def _where_it_was(start: Ground) -> Intent:
+def where_it_was(start: Ground) -> Intent:
     """Return a release that does not say where its services belong, on the hosts it was on."""
     inventory, desired = addresses.resolved(start.inventory), start.release.content.desired
     hosts = {name: inventory.hosts[name] for name in desired.hosts if name in inventory.hosts}
@@ -68,7 +68,8 @@ def _policy(release: Release) -> RolloutPolicy:
     return RolloutPolicy(drain_timeout=balancers[0].config.drain_timeout) if balancers else RolloutPolicy()
 
 
-def _by_whom(settings: Settings, start: Ground, intent: Intent) -> Intent:
+def by_whom(settings: Settings, start: Ground, intent: Intent) -> Intent:
+    """Return an intent with its scope and author, and where there is a spec with its secrets, hooks and policy."""
     scope = frozenset(select(start.inventory, settings.limit)) if settings.limit else None
     spec = declared_spec(settings)
     vault = open_vault(spec.secrets if spec else {}, settings.environment, settings.file.absolute().parent)
