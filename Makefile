@@ -4,7 +4,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.provisioner/pip
 # Where it is set, every worker compiles every test again: half of the seconds before the first one runs.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: docs bench-images bench-rollout campaign help venv engine packages check test demo demo-down clean-lab clean
+.PHONY: docs bench-images bench-rollout bench-drift campaign help venv engine packages check test demo demo-down clean-lab clean
 
 help:
 	@echo 'make demo       a lab on this machine, a fleet on it, its page'
@@ -14,6 +14,7 @@ help:
 	@echo 'make test       everything, on a real lab'
 	@echo 'make bench-images  shipping beside four peers, as a table (root; ROUNDS=3)'
 	@echo 'make bench-rollout  rolling updates under load beside Docker Swarm, as a table (ROUNDS=20)'
+	@echo 'make bench-drift  looking at hosts beside Ansible, pyinfra and a raw connection, as a table (HOSTS=10,50)'
 	@echo 'make campaign   crashes and faults under load, going on where it stopped (MINUTES=9)'
 	@echo 'make clean-lab  removes the lab and leaves the engine'
 	@echo 'make clean      removes what checks and tests leave in the checkout'
@@ -55,6 +56,9 @@ bench-images: .venv/.develops engine packages
 
 bench-rollout: .venv/.develops engine packages
 	@.venv/bin/python -m tests.bench.rollout
+
+bench-drift: .venv/.develops engine packages
+	@.venv/bin/python -m tests.bench.drift
 
 campaign: .venv/.develops engine packages
 	@.venv/bin/python -m tests.campaign
