@@ -21,7 +21,10 @@ def repair(
     allow_interruption: Interrupt = False,
     without: Without = None,
 ) -> int:
-    """Put right what was changed behind our back, and nothing else: what the spec wants newly stays pending."""
+    """Put right what was changed behind our back, and nothing else.
+
+    What the spec wants newly stays pending.
+    """
     from provisioner.reconcile.apply import Consent, apply
     from provisioner.reconcile.prepare import prepare
     from provisioner.wiring import repair as parts

@@ -157,7 +157,7 @@ class Bench:
     def _far(self, name: str, one_way: float) -> float:
         with far_host(self.hosts[name].address, one_way) as port:
             self._know(replace(self.hosts[name], address="127.0.0.1", port=port))
-            told = [self.ours("ours", hosts=[name], port=port)[1]["seconds"] for _ in range(ROUNDS)]
+            told: list[float] = [self.ours("ours", hosts=[name], port=port)[1]["seconds"] for _ in range(ROUNDS)]
             return statistics.median(told)
 
     def versions(self) -> str:
@@ -181,10 +181,10 @@ class Bench:
         archive = b"".join(self.client.get_image(tag))
         for host in self.hosts:
             assert self.client.put_archive(f"{self.name}-{host}", "/var", one_file("courier.tar", archive))
-            begin = f'docker run -d --name bench-$n --label provisioner.fleet=bench {tag} sh -c "touch /tmp/$n /tmp/other; sleep 86400"'
-            self.bridge.on_host(
-                host, f"docker load -q -i /var/courier.tar; for n in $(seq {CONTAINERS}); do {begin}; done"
-            )
+            labelled = f"docker run -d --name bench-$n --label provisioner.fleet=bench {tag}"
+            begin = f'{labelled} sh -c "touch /tmp/$n /tmp/other; sleep 86400"'
+            each = f"for n in $(seq {CONTAINERS}); do {begin}; done"
+            self.bridge.on_host(host, f"docker load -q -i /var/courier.tar; {each}")
 
     def _install(self) -> None:
         if not (self.tools / "pyinfra").exists():
@@ -285,7 +285,9 @@ def table(size: int, rows: dict[str, Row]) -> Iterator[str]:
 
 def main() -> int:
     """Measure everything and print the table; return the exit status."""
-    lines, verdicts, commands = [], [], []
+    lines: list[str] = []
+    verdicts: list[tuple[str, bool]] = []
+    commands: list[str] = []
     for size in SIZES:
         bench = Bench(size)
         bench.up()

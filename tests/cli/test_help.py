@@ -16,7 +16,7 @@ from tests.cli.command_line import CHECKOUT, provisioner
 
 VERBS = (
     "validate", "render", "schema", "lock", "build", "rebuild", "plan", "apply", "rollback", "status", "drift",
-    "compare", "history", "drain", "undrain", "prune", "doctor", "trust", "destroy", "lease", "lab",
+    "repair", "compare", "history", "drain", "undrain", "prune", "doctor", "trust", "destroy", "lease", "lab",
 )  # fmt: skip
 AT_MOST = 0.25
 SLOW_TO_IMPORT = {"paramiko", "docker", "pydantic", "jinja2", "rich", "yaml", "cryptography", "requests"}

@@ -86,7 +86,7 @@ def test_a_rollout_that_stands_half_way_is_not_drift(fleet: Simulation) -> None:
     """What a rollout left behind may be meant: whether to go on or back is for a person."""
     fleet.apply(spec(A="1"))
     asked = count(1)
-    stop = Consent(stop=lambda: next(asked) > 9)  # noqa: PLR2004 - in the middle
+    stop = Consent(stop=lambda: next(asked) > 9)
     assert fleet.apply(spec(A="2"), consent=stop).outcome == "interrupted"
     with pytest.raises(UsageError, match="half way") as refused:
         repair(fleet)
