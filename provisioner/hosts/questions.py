@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.errors import EngineRefused
-from provisioner.hosts.channel import ByteChannel
-from provisioner.hosts.client import Opener
+from provisioner.hosts.channel import ByteChannel, Opener
 from provisioner.hosts.refusals import refused
 
 _CHUNK = 1 << 16
