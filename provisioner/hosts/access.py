@@ -18,6 +18,7 @@ from provisioner.hosts.attentive import SignsOfLife
 from provisioner.hosts.containers import EngineContainers
 from provisioner.hosts.engine import Engine
 from provisioner.hosts.examine import EngineExaminer
+from provisioner.hosts.facts.reader import SshFacts
 from provisioner.hosts.image_lookup import ImageLookup
 from provisioner.hosts.images import EngineImages
 from provisioner.hosts.known_hosts import HostKey, record
@@ -102,26 +103,30 @@ class SshHosts:
     def __init__(self, settings: AccessSettings) -> None:
         self._settings = settings
         self._ways = Ways(settings.known_hosts, settings.environment, settings.ssh_config, settings.timeouts)
-        self._lock = threading.Lock()
-        self._locks: dict[tuple[object, ...], threading.Lock] = {}
-        self._lent: dict[tuple[object, ...], _Lent] = {}
-        self._signs: dict[tuple[object, ...], SignsOfLife] = {}
+        self._kept = _Kept(self._ways, settings)
 
     def reader(self, host: Host) -> EngineReader:
         """Return the reader of a host. Raise HostUnreachable or EngineUnavailable."""
-        return self._lend(host).hands.reader
+        return self._kept.lend(host).hands.reader
+
+    def machine(self, host: Host) -> SshFacts:
+        """Return what reads the machine itself, its containers left aside, over the same connection.
+
+        Raise HostUnreachable.
+        """
+        return SshFacts(self._kept.sight(host).connection)
 
     def releases(self, host: Host) -> ReleaseImages:
         """Return the reader of a host's releases. Raise HostUnreachable or EngineUnavailable."""
-        return self._lend(host).releases
+        return self._kept.lend(host).releases
 
     def hands(self, host: Host) -> EngineHands:
         """Return what changes a host. Raise HostUnreachable or EngineUnavailable."""
-        return self._lend(host).hands
+        return self._kept.lend(host).hands
 
     def examiner(self, host: Host) -> EngineExaminer:
         """Return what looks closer at a host. Raise HostUnreachable or EngineUnavailable."""
-        lent = self._lend(host)
+        lent = self._kept.lend(host)
         return EngineExaminer(lent.sight, lent.hands.shell)
 
     def client(self, host: Host) -> docker.APIClient:
@@ -129,7 +134,7 @@ class SshHosts:
 
         Raise HostUnreachable or EngineUnavailable; what the client itself raises is docker's.
         """
-        return self._lend(host).sight.engine.new_client()
+        return self._kept.lend(host).sight.engine.new_client()
 
     def offered_key(self, host: Host) -> OfferedKey:
         """Return the key a host shows, or the first jump host on the way whose key is not trusted yet.
@@ -147,12 +152,7 @@ class SshHosts:
 
     def close(self) -> None:
         """Close every connection."""
-        with self._lock:
-            lent, self._lent, self._locks = self._lent, {}, {}
-        for each in lent.values():
-            with suppress(HostError, OSError):
-                each.sight.engine.close()
-            each.sight.connection.close()
+        self._kept.close()
         self._ways.close()
 
     def __enter__(self) -> Self:
@@ -163,19 +163,57 @@ class SshHosts:
     ) -> None:
         self.close()
 
-    def _lend(self, host: Host) -> _Lent:
-        key = (host.name, host.address, host.port, host.user, host.connection)
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-            signs = self._signs.setdefault(key, SignsOfLife(host.name, self._settings.timeouts))
-        with lock:
+
+_Key = tuple[object, ...]
+
+
+def _key(host: Host) -> _Key:
+    return host.name, host.address, host.port, host.user, host.connection
+
+
+class _Kept:
+    """What was made for hosts, each under a lock of its own: many threads ask, and one of them connects."""
+
+    def __init__(self, ways: Ways, settings: AccessSettings) -> None:
+        self._ways = ways
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._locks: dict[_Key, threading.Lock] = {}
+        self._sights: dict[_Key, Sight] = {}
+        self._lent: dict[_Key, _Lent] = {}
+
+    def lend(self, host: Host) -> _Lent:
+        """Return everything of a host, its engine found."""
+        key, sight = _key(host), self.sight(host)
+        with self._locked(key):
             if key not in self._lent:
-                self._lent[key] = _opened(host, self._ways, self._settings, signs)
+                self._lent[key] = _opened(host, sight, self._settings)
             return self._lent[key]
 
+    def sight(self, host: Host) -> Sight:
+        """Return the one way to a host, perhaps not connected yet."""
+        key = _key(host)
+        with self._locked(key):
+            if key not in self._sights:
+                signs = SignsOfLife(host.name, self._settings.timeouts)
+                self._sights[key] = sight_of(host, self._ways, self._settings, signs)
+            return self._sights[key]
 
-def _opened(host: Host, ways: Ways, settings: AccessSettings, signs: SignsOfLife) -> _Lent:
-    sight = sight_of(host, ways, settings, signs)
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            sights, self._sights, self._lent, self._locks = self._sights, {}, {}, {}
+        for each in sights.values():
+            with suppress(HostError, OSError):
+                each.engine.close()
+            each.connection.close()
+
+    def _locked(self, key: _Key) -> threading.Lock:
+        with self._lock:
+            return self._locks.setdefault(key, threading.Lock())
+
+
+def _opened(host: Host, sight: Sight, settings: AccessSettings) -> _Lent:
     sight.engine.find()
     hands = EngineHands(
         EngineReader(sight),

@@ -14,6 +14,7 @@ from provisioner.errors import EngineRefused
 from provisioner.hosts.connection import Connection
 from provisioner.hosts.container_files import read_file
 from provisioner.hosts.engine import Engine
+from provisioner.hosts.engine_settings import read_settings
 from provisioner.hosts.image_lookup import ImageLookup
 from provisioner.hosts.image_reading import Answer, is_containerd, is_ours, read_listed, read_releases
 from provisioner.hosts.inspection import read_container
@@ -147,6 +148,7 @@ class EngineReader:
             platform=f"{versions.get('Os') or 'linux'}/{versions.get('Arch') or ''}",
             route=route.name,
             unenforceable=read_unenforceable(info),
+            settings=read_settings(info, versions),
         )
 
 

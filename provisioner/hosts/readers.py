@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from provisioner.hosts.access import SshHosts
 from provisioner.model.inventory import Host
-from provisioner.ports import HostReader, ReleaseReader
+from provisioner.ports import FactsReader, HostReader, ReleaseReader
 
 
 class ReadOnlyHosts:
     """The reading half of hosts. It keeps no reference to the half that changes them."""
 
-    __slots__ = ("reader", "releases")
+    __slots__ = ("machine", "reader", "releases")
 
     def __init__(self, hosts: SshHosts) -> None:
         def reader(host: Host) -> HostReader:
@@ -19,5 +19,9 @@ class ReadOnlyHosts:
         def releases(host: Host) -> ReleaseReader:
             return hosts.releases(host)
 
+        def machine(host: Host) -> FactsReader:
+            return hosts.machine(host)
+
+        self.machine = machine
         self.reader = reader
         self.releases = releases

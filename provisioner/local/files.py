@@ -19,6 +19,16 @@ def write_tree(folder: Path, files: Mapping[str, str]) -> None:
             raise StorageFailed(f"{path} cannot be written: {error.strerror}", hint="name another folder") from error
 
 
+def replace_file(path: Path, text: str) -> None:
+    """Write a file beside and rename it over the one before: readers find either, whole. Raise StorageFailed."""
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise StorageFailed(f"{path} cannot be written: {error.strerror}", hint="name another file") from error
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Write a file that its owner alone may read. Raise StorageFailed."""
     try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from provisioner.model.diagnosis import Diagnosis
+from provisioner.model.drift import Drift
 from provisioner.model.plan import Action, Plan, Step
 
 Outcome = Literal["complete", "unchanged", "rolled_back", "paused", "halted", "interrupted", "failed"]
@@ -127,6 +128,31 @@ class HookRan:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftAppeared:
+    """A difference that the look before did not see; `at` is the time of day of this one."""
+
+    at: str
+    row: Drift
+
+
+@dataclass(frozen=True, slots=True)
+class DriftGone:
+    """A difference that the look before saw, and this one does not."""
+
+    at: str
+    row: Drift
+
+
+@dataclass(frozen=True, slots=True)
+class LookFailed:
+    """A look at the fleet that did not work; the next one is tried all the same."""
+
+    at: str
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The end of a run: its outcome, the release the fleet is on, the exit code, and what is left to say.
 
@@ -153,6 +179,9 @@ Event = (
     | RolledBack
     | HookSaid
     | HookRan
+    | DriftAppeared
+    | DriftGone
+    | LookFailed
     | Finished
     | LeaseWatched
     | LeaseTaken

@@ -11,6 +11,7 @@ from provisioner.model.observed import Unreachable
 
 Kind = Literal[
     "system",
+    "engine",
     "package",
     "file",
     "service",
@@ -19,6 +20,7 @@ Kind = Literal[
     "user",
     "key",
     "sudo",
+    "ssh",
     "cron",
     "sysctl",
     "limits",
@@ -39,7 +41,7 @@ class Fact:
     """One thing of a host: its kind, what it is called there, and its value as people read it.
 
     `digest` is the sha256 of a file's content: empty where there is none, None where nobody looked or could.
-    `note` is said beside the value and not compared.
+    `note` is said beside the value and not compared; `mark` is the text by which it is found in its file.
     """
 
     kind: Kind
@@ -47,6 +49,7 @@ class Fact:
     value: str
     digest: str | None = ""
     note: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +75,50 @@ class OwnWord:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSight:
+    """How many seconds a host's clock is ahead of this machine's, and by how many that may be wrong."""
+
+    ahead: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one kind of room of a file system is: how much there is, and how much of it is free."""
+
+    path: str
+    unit: Literal["bytes", "files"]
+    size: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
 class HostFacts:
-    """Everything that was read of one host; `left_out` says what was there and was not looked at."""
+    """Everything that was read of one host; `left_out` says what was there and was not looked at.
+
+    `clock` and `rooms` are not compared with peers: they are judged by themselves.
+    """
 
     host: str
     facts: tuple[Fact, ...]
     gaps: tuple[Gap, ...] = ()
     left_out: tuple[str, ...] = ()
     own: tuple[OwnWord, ...] = ()
+    clock: ClockSight | None = None
+    rooms: tuple[Room, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PeerValue:
-    """A value and the hosts that have it; the value is empty where they lack the thing."""
+    """A value and the hosts that have it; the value is empty, and there is no fact, where they lack the thing.
+
+    `diff` is a unified diff against the most frequent value, empty where the values say it all.
+    """
 
     value: str
     hosts: tuple[str, ...]
+    fact: Fact | None = None
+    diff: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +126,7 @@ class PeerDifference:
     """One thing that is not the same everywhere; the most frequent value comes first.
 
     `outlier`: more hosts have the first value than any other. `tie`: they do not. `below` counts further paths that
-    are missing on the same hosts because this folder is; `diffs` are unified diffs against the first value.
+    are missing on the same hosts because this folder is.
     """
 
     kind: Kind
@@ -103,7 +134,11 @@ class PeerDifference:
     verdict: Verdict
     values: tuple[PeerValue, ...]
     below: int = 0
-    diffs: tuple[str, ...] = ()
+
+    @property
+    def diffs(self) -> tuple[str, ...]:
+        """Return the unified diffs against the first value."""
+        return tuple(each.diff for each in self.values if each.diff)
 
     @property
     def outliers(self) -> tuple[str, ...]:
@@ -169,4 +204,6 @@ class Scope:
 
     def facts(self, facts: Iterable[Fact]) -> tuple[Fact, ...]:
         """Return the facts that are compared."""
+        if not self.ignored:
+            return tuple(fact for fact in facts if fact.kind in self.kinds)
         return tuple(fact for fact in facts if self.holds(fact.kind, fact.key))

@@ -128,7 +128,7 @@ class HostRoute:
 class EngineFacts:
     """A host's engine: version, API version, image store, platform, limits it cannot enforce, how it is reached.
 
-    `route` is `streamlocal`, `dial-stdio`, `sudo dial-stdio` or `socket`.
+    `route` is `streamlocal`, `dial-stdio`, `sudo dial-stdio` or `socket`; `settings` is how it is set up, by name.
     """
 
     version: str
@@ -137,6 +137,7 @@ class EngineFacts:
     platform: str
     route: str
     unenforceable: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,6 +239,20 @@ class RolloutPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class IgnoredDrift:
+    """Differences that `drift` leaves aside: a kind, a pattern of keys, and of hosts where not all are meant.
+
+    `until` is the last day it holds, YYYY-MM-DD, empty where it holds for good.
+    """
+
+    kind: str
+    reason: str
+    key: str = "*"
+    hosts: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FleetSpec:
     """One fleet as declared. `folder` is where relative paths of the spec start.
 
@@ -254,4 +268,5 @@ class FleetSpec:
     registry: Registry | None = None
     hooks: Mapping[str, Hook] = field(default_factory=dict)
     distribution: Literal["star", "relay"] = "star"
+    ignored: tuple[IgnoredDrift, ...] = ()
     folder: str = ""

@@ -97,16 +97,24 @@ def _differences(seen: Sequence[HostFacts], texts: Texts, scope: Scope) -> Itera
         groups = _groups(row)
         if len(groups) > 1:
             ahead = len(groups[0]) > len(groups[1])
-            values = tuple(PeerValue(_shown(group[0]), tuple(each.host for each in group)) for group in groups)
-            diffs = tuple(filter(None, (_diff(groups[0], group) for group in groups[1:])))
-            yield PeerDifference(kind, key, "outlier" if ahead else "tie", values, diffs=diffs)
+            values = tuple(_value(groups[0], group) for group in groups)
+            yield PeerDifference(kind, key, "outlier" if ahead else "tie", values)
+
+
+def _value(most: Sequence[_Seen], group: Sequence[_Seen]) -> PeerValue:
+    diff = _diff(most, group) if group is not most else ""
+    return PeerValue(_shown(group[0]), tuple(each.host for each in group), group[0].fact, diff)
 
 
 def _rows(
     seen: Sequence[HostFacts], texts: Texts, scope: Scope
 ) -> Iterator[tuple[tuple[Kind, str], tuple[_Seen, ...]]]:
-    """Yield each thing with all hosts it can be told of; a host whose answer has a gap there is not among them."""
-    tables = _tables(seen, scope)
+    """Yield each thing with all hosts it can be told of; a host whose answer has a gap there is not among them.
+
+    What every host has alike is not among the things.
+    """
+    seen = _apart(seen, scope)
+    tables = _tables(seen)
     places = {place for table in tables.values() for place in table}
     for place in sorted(places, key=lambda place: (KINDS.index(place[0]), place[1])):
         row = tuple(
@@ -125,12 +133,24 @@ def _hides(host: HostFacts, tables: Mapping[str, Mapping[tuple[Kind, str], Fact]
     return place not in tables[host.host] and any(gap.covers(*place) for gap in host.gaps)
 
 
-def _tables(seen: Sequence[HostFacts], scope: Scope) -> Mapping[str, Mapping[tuple[Kind, str], Fact]]:
+def _apart(seen: Sequence[HostFacts], scope: Scope) -> tuple[HostFacts, ...]:
+    """Return the hosts with those facts that not all of them have: of fifty hosts alike that is next to nothing."""
+    held = [scope.facts(each.facts) for each in seen]
+    common = frozenset(held[0]).intersection(*held[1:]) if held else frozenset()
+    # Two facts of one name on one host are both kept where one of them is: the later one counts.
+    kept = {fact.key for facts in held for fact in facts if fact not in common}
+    return tuple(
+        replace(each, facts=tuple(fact for fact in facts if fact.key in kept))
+        for each, facts in zip(seen, held, strict=True)
+    )
+
+
+def _tables(seen: Sequence[HostFacts]) -> Mapping[str, Mapping[tuple[Kind, str], Fact]]:
     """Return the facts of each host by what they are called there.
 
     What is called after its host, a site's file for instance, is one thing where its peers have the same after theirs.
     """
-    facts = {each.host: {(fact.kind, fact.key): fact for fact in scope.facts(each.facts)} for each in seen}
+    facts = {each.host: {(fact.kind, fact.key): fact for fact in each.facts} for each in seen}
     held = Counter(place for table in facts.values() for place in table)
     renamed = {each.host: {place: _renamed(place, each) for place in facts[each.host]} for each in seen}
     after = Counter(

@@ -169,6 +169,13 @@ class FactsReader(Protocol):
         """Return those of these files that are text, small and hold no private key, by path. Raise HostUnreachable."""
 
 
+class Machines(Protocol):
+    """Lends what reads machines themselves, over the connection their other readers use."""
+
+    def machine(self, host: Host) -> FactsReader:
+        """Return the reader of a machine, connected at its first question. Raise HostUnreachable."""
+
+
 class Hosts(Readers, Protocol):
     """Lends hosts, to read and to change."""
 

@@ -225,7 +225,11 @@ def _lost_route(name: str, seen: Seen) -> HostRoute:
 
 def drift(lookout: Lookout, intent: Intent) -> DriftReport:
     """Return every difference between the wish and what is; needs nothing that could change a host."""
-    prepared = prepare(lookout, intent, None)
+    return declared_drift(prepare(lookout, intent, None), intent)
+
+
+def declared_drift(prepared: Prepared, intent: Intent) -> DriftReport:
+    """Return every difference between the wish and what was seen."""
     last, seen = prepared.last, within(prepared.observed, intent.scope)
     drained = drained_nodes(prepared.observed)
     rows = diff(prepared.desired, seen, with_drained(last.content.desired, drained, intent.render) if last else None)
@@ -238,7 +242,8 @@ def drift(lookout: Lookout, intent: Intent) -> DriftReport:
         drifted=len({row.node for row in rows if row.node and row.drift_class != "unknown"}),
         unknown=len(seen.unreachable),
     )
-    return DriftReport(intent.fleet, rows, summary)
+    hosts = sorted((*(host.name for host in seen.hosts), *(host.name for host in seen.unreachable)))
+    return DriftReport(intent.fleet, rows, summary, tuple(hosts))
 
 
 def within(observed: Observed, scope: frozenset[str] | None) -> Observed:

@@ -26,6 +26,7 @@ from provisioner.ports import (
     InputsUnpacker,
     JournalFile,
     Leases,
+    Machines,
     Pulse,
     Readers,
     ReleaseShelf,
@@ -39,12 +40,14 @@ class Lookout:
     """All that observing needs, and nothing that could change a host.
 
     `cached` tells whether this machine holds an image, by its id; `forks` hosts are looked at together.
+    `machines` reads hosts themselves: only `drift` is lent it.
     """
 
     readers: Readers
     balancers: Balancers
     forks: int = 10
     cached: Callable[[str], bool] = lambda _: False
+    machines: Machines | None = None
 
 
 @dataclass(frozen=True, slots=True)

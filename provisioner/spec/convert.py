@@ -16,6 +16,7 @@ from provisioner.model.spec import (
     FromVariable,
     Hardening,
     HealthCheck,
+    IgnoredDrift,
     ImageBase,
     LoadBalancer,
     ManagedFile,
@@ -60,6 +61,8 @@ def fleet_spec(text: FleetText, source: SourceText) -> FleetSpec:
         given["registry"] = _registry(text.registry)
     if "hooks" in given:
         given["hooks"] = {name: _hook(hook) for name, hook in text.hooks.items()}
+    if "drift" in text.model_fields_set:
+        given["ignored"] = tuple(IgnoredDrift(**_given(each)) for each in text.drift.ignore)
     if "rollout" in given:
         given["rollout"] = RolloutPolicy(**_given(text.rollout))
     return FleetSpec(name=text.name, services=services, folder=source.directory, **given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 import re
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from provisioner.model.drift import DRIFT_KINDS
 from provisioner.model.hook import HOOKS
 from provisioner.model.spec import LOAD_BALANCER
 from provisioner.spec.tree import Scalar, describe
@@ -191,6 +193,16 @@ def _file_path(value: object) -> str:
     return path
 
 
+def _day(value: object) -> str:
+    text = one_line(value)
+    try:
+        if re.fullmatch(_DAY, text):
+            return dt.date.fromisoformat(text).isoformat()
+    except ValueError:
+        pass
+    raise Unfit(f"expected a day such as 2026-12-31, found {describe(value)}")
+
+
 def _address(value: object) -> str:
     try:
         return str(ipaddress.ip_address(one_line(value)))
@@ -273,6 +285,7 @@ _USER = r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?"
 _ENTRY = r"[A-Za-z_][A-Za-z0-9_.-]{0,62}"
 _SERVER = rf"{_DOMAIN}(?:\.{_DOMAIN})*(?::[0-9]{{1,5}})?(?:/{_PATH})*"
 _VOLUME_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+_DAY = r"\d{4}-\d\d-\d\d"
 _DURATION_SCHEMA = r"(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+ms)?"
 ALGORITHMS = ("roundrobin", "leastconn", "static-rr", "source", "first", "random")
 ORDERS = ("start-first", "stop-first")
@@ -302,6 +315,8 @@ RegistryServer = Annotated[
     str, BeforeValidator(matching(_SERVER, "a registry such as registry.example.com:5000")), _text_schema(_SERVER)
 ]
 UserName = Annotated[str, BeforeValidator(matching(r"[^\s:][^:]*", "a user's name without ':'")), _text_schema()]
+DriftKind = Annotated[str, BeforeValidator(choice(*DRIFT_KINDS)), _one_of(*DRIFT_KINDS)]
+Day = Annotated[str, BeforeValidator(_day), _text_schema(_DAY)]
 Package = Annotated[str, BeforeValidator(matching(r"[a-z0-9][a-z0-9+.-]+", "a Debian package")), _text_schema()]
 AbsolutePath = Annotated[str, BeforeValidator(_absolute), _text_schema("/.*")]
 FilePath = Annotated[str, BeforeValidator(_file_path), _key_schema("/.*")]

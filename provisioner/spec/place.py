@@ -25,6 +25,9 @@ def place(spec: FleetSpec, inventory: Inventory, positions: Positions) -> Placem
     chosen = {name: found.hosts(("services", name, "hosts"), each.hosts) for name, each in spec.services.items()}
     balancer = spec.load_balancer
     balancers = found.hosts(("load_balancer", "hosts"), balancer.hosts) if balancer else ()
+    for index, each in enumerate(spec.ignored):
+        if each.hosts:
+            found.hosts(("drift", "ignore", index, "hosts"), each.hosts)
     faults = [*found.faults, *port_faults(spec, inventory, chosen, balancers, positions)]
     faults += _loopback_faults(spec, inventory, chosen, balancers, positions)
     if faults:

@@ -10,6 +10,7 @@ from pydantic_core.core_schema import DictSchema, WithDefaultSchema
 
 from provisioner.spec import fields as kind
 from provisioner.spec import forms
+from provisioner.spec.fields import Day, DriftKind, Line  # a mapping that has a key `kind` hides the module
 
 EXTENSION = "x-"
 """Keys that begin so are the user's own and pass everywhere."""
@@ -257,6 +258,24 @@ Hooks = dict[
 ]
 
 
+class IgnoreText(Strict):
+    """Differences between hosts or nodes that are known and left aside."""
+
+    kind: DriftKind = required("Kind of difference, as `drift` names it.")
+    hosts: Line = key("Hosts it is left aside on, as an inventory pattern; all where absent.")
+    reason: Line = required("Why it is left aside; it is shown.")
+    until: Day = key(
+        "Last day it is left aside, as 2026-12-31; it counts again from the next on. For good where absent."
+    )
+    key: Line = key("Pattern of keys, such as htop* or /etc/cron.d/*; every key where absent.")
+
+
+class DriftText(Strict):
+    """What `drift` does not count."""
+
+    ignore: list[IgnoreText] = required("Differences that are left aside, each with its reason.")
+
+
 class FleetText(Strict):
     """A fleet: a load balancer and the services behind it."""
 
@@ -275,6 +294,7 @@ class FleetText(Strict):
     )
     hooks: Hooks = key("Commands that run here at moments of a run, by moment; none where absent.")
     rollout: RolloutText = key("How a change moves through the fleet; one node at a time where absent.")
+    drift: DriftText = key("What `drift` does not count; nothing where absent. No release holds it.")
 
 
 class _EditorSchema(GenerateJsonSchema):

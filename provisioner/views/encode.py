@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 
-from provisioner.model.drift import Drift, DriftSummary
+from provisioner.model.drift import Drift, DriftReport
 from provisioner.model.event import (
     ActionFailed,
     ActionProgress,
     ActionSucceeded,
+    DriftAppeared,
+    DriftGone,
     Event,
     Finished,
     HookRan,
@@ -18,6 +20,7 @@ from provisioner.model.event import (
     HostUnreachableSeen,
     LeaseTaken,
     LeaseWatched,
+    LookFailed,
     PlanMade,
     RolledBack,
     SpaceFreed,
@@ -51,9 +54,15 @@ def status_object(status: FleetStatus) -> Json:
     }
 
 
-def drift_object(fleet: str, rows: Sequence[Drift], summary: DriftSummary) -> Json:
+def drift_object(report: DriftReport) -> Json:
     """Return `drift --json`."""
-    return {"schema": SCHEMA, "fleet": fleet, "summary": _plain(summary), "drift": [_drift(row) for row in rows]}
+    return {
+        "schema": SCHEMA,
+        "fleet": report.fleet,
+        "summary": _plain(report.summary),
+        "drift": [_drift(row) for row in report.rows],
+        "left_out": [{"host": host, "text": line} for host, line in report.left_out],
+    }
 
 
 def plan_object(plan: Plan, unreachable: Sequence[Unreachable] = ()) -> Json:
@@ -108,6 +117,10 @@ def event_object(event: Event) -> Json:
             return {"type": "space_freed", "host": event.host, "images": event.images, "bytes": event.freed}
         case RolledBack():
             return {"type": "rolled_back", "release": event.release, "failed": event.failed, "reason": event.reason}
+        case DriftAppeared() | DriftGone():
+            return {"type": snake_case(type(event).__name__), "at": event.at, **_drift(event.row)}
+        case LookFailed():
+            return {"type": "look_failed", **_plain_fields(event)}
         case Finished():
             return _finished(event)
         case LeaseWatched() | LeaseTaken():

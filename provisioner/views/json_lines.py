@@ -11,7 +11,7 @@ from typing import TextIO
 
 from provisioner import __version__
 from provisioner.errors import Interrupted, ProvisionerError
-from provisioner.model.drift import Drift, DriftSummary
+from provisioner.model.drift import DriftReport
 from provisioner.model.event import ActionProgress, Event, Finished, HookSaid, Outcome
 from provisioner.model.facts import PeerComparison
 from provisioner.model.finding import Finding, Verdict
@@ -124,9 +124,9 @@ class JsonView(_Answers):
         """Write the fleet as it stands."""
         self._line(status_object(status))
 
-    def drift(self, fleet: str, rows: Sequence[Drift], summary: DriftSummary) -> None:
+    def drift(self, report: DriftReport) -> None:
         """Write what differs."""
-        self._line(drift_object(fleet, rows, summary))
+        self._line(drift_object(report))
 
     def peers(self, found: PeerComparison) -> None:
         """Write in what hosts differ that should be the same."""

@@ -81,11 +81,16 @@ def _difference(found: PeerDifference, hosts: int, marks: Marks, *, every_line: 
     for each in found.values:
         yield indented(hanging_value(names(each.hosts), each.value, is_told=bool(found.diffs)))
     for diff in found.diffs:
-        lines = diff.splitlines()
-        shown = lines if every_line else lines[:DIFF_LINES]
-        yield from (indented(Text(clean(line), style=_STYLES.get(line[:1], ""))) for line in shown)
-        if len(lines) > len(shown):
-            yield indented(Text(f"{marks.more} {len(lines) - len(shown)} more lines, with -v", style="faint"))
+        yield from diff_lines(diff, marks, every_line=every_line)
+
+
+def diff_lines(diff: str, marks: Marks, *, every_line: bool) -> Iterator[RenderableType]:
+    """Yield the lines of a unified diff, no more than a screen of them unless all are asked for."""
+    lines = diff.splitlines()
+    shown = lines if every_line else lines[:DIFF_LINES]
+    yield from (indented(Text(clean(line), style=_STYLES.get(line[:1], ""))) for line in shown)
+    if len(lines) > len(shown):
+        yield indented(Text(f"{marks.more} {len(lines) - len(shown)} more lines, with -v", style="faint"))
 
 
 def hanging_value(hosts: str, value: str, *, is_told: bool) -> Text:

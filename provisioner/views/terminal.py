@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import RenderableType
 
-from provisioner.model.drift import Drift, DriftSummary
+from provisioner.model.drift import DriftReport
 from provisioner.model.facts import PeerComparison
 from provisioner.model.finding import Finding
 from provisioner.model.image import Made, PathDifference
@@ -60,11 +60,11 @@ class TerminalView(_Answers):
         self._show(*status.status_page(status_now, self._out.marks, self._out.width))
         self.next(status.advice(status_now))
 
-    def drift(self, fleet: str, rows: Sequence[Drift], summary: DriftSummary) -> None:
+    def drift(self, report: DriftReport) -> None:
         """Show what differs."""
-        del fleet  # the person knows which one was asked about
-        self._show(*drift.drift_page(rows, summary, self._out.marks))
-        self.next(drift.advice(rows))
+        page = drift.drift_page(report, self._out.marks, self._out.width, every_line=self._settings.verbosity > 0)
+        self._show(*page)
+        self.next(drift.advice(report.counted))
 
     def peers(self, found: PeerComparison) -> None:
         """Show in what hosts differ that should be the same."""

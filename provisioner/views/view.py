@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from provisioner.errors import ProvisionerError
-from provisioner.model.drift import Drift, DriftSummary
+from provisioner.model.drift import DriftReport
 from provisioner.model.event import Event
 from provisioner.model.facts import PeerComparison
 from provisioner.model.finding import Finding
@@ -59,7 +59,7 @@ class View(Answers, Protocol):
     def status(self, status: FleetStatus) -> None:
         """Show the fleet as it stands."""
 
-    def drift(self, fleet: str, rows: Sequence[Drift], summary: DriftSummary) -> None:
+    def drift(self, report: DriftReport) -> None:
         """Show what differs."""
 
     def peers(self, found: PeerComparison) -> None:

@@ -11,6 +11,8 @@ from provisioner.model.event import (
     ActionFailed,
     ActionProgress,
     ActionSucceeded,
+    DriftAppeared,
+    DriftGone,
     Event,
     Finished,
     HookRan,
@@ -18,6 +20,7 @@ from provisioner.model.event import (
     HostUnreachableSeen,
     LeaseTaken,
     LeaseWatched,
+    LookFailed,
     PlanMade,
     RolledBack,
     SpaceFreed,
@@ -25,6 +28,7 @@ from provisioner.model.event import (
 )
 from provisioner.views import events
 from provisioner.views.diagnostics import error_page
+from provisioner.views.drift import change_line, failed_look
 from provisioner.views.page import Page, hint
 from provisioner.views.plan import plan_page
 from provisioner.views.progress import LiveProgress
@@ -65,6 +69,10 @@ class _Run:
                 self._out.show(events.freed_line(event))
             case RolledBack():
                 self._out.show(events.rolled_back_line(event))
+            case DriftAppeared() | DriftGone():
+                self._out.show(change_line(event, self._out.marks))
+            case LookFailed():
+                self._out.show(*failed_look(event, self._out.marks))
             case Finished():
                 self._finished(event)
             case LeaseWatched():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from provisioner.errors import UsageError
 from provisioner.model.facts import KINDS, Ignored, Kind, Scope
@@ -12,6 +13,8 @@ from provisioner.model.inventory import Host, Inventory
 from provisioner.ports import FactsReader
 from provisioner.spec.fields import nearest
 from provisioner.wiring.fleet import Settings
+
+KindT = TypeVar("KindT", bound=str)
 
 PATIENCE = 180.0
 """Seconds a host may take to answer the probe: it reads half a gigabyte for digests where there is that much."""
@@ -25,10 +28,15 @@ def scope(only: Sequence[str], ignore: Sequence[str]) -> Scope:
 
 
 def _kind(name: str) -> Kind:
-    for kind in KINDS:
+    return known_kind(name, KINDS)
+
+
+def known_kind(name: str, kinds: Sequence[KindT]) -> KindT:
+    """Return a kind by its name. Raise UsageError where there is none of that name."""
+    for kind in kinds:
         if kind == name:
             return kind
-    raise UsageError(f"there is no kind '{name}'", hint=nearest(name, list(KINDS)) or f"there are {', '.join(KINDS)}")
+    raise UsageError(f"there is no kind '{name}'", hint=nearest(name, list(kinds)) or f"there are {', '.join(kinds)}")
 
 
 @contextmanager

@@ -69,20 +69,21 @@ class SystemClock:
 
 
 @contextmanager
-def open_lookout(settings: Settings, inventory: Inventory) -> Iterator[Lookout]:
-    """Lend what observes hosts, and cannot change them."""
+def open_lookout(settings: Settings, inventory: Inventory, patience: float | None = None) -> Iterator[Lookout]:
+    """Lend what observes hosts, and cannot change them; `patience` is seconds a script may take there."""
     from provisioner.balancers.haproxy import HaproxyBalancers
     from provisioner.hosts.readers import ReadOnlyHosts
     from provisioner.images.build import LAYERS
     from provisioner.images.cache import LayerCache
 
-    with open_hosts(settings, inventory) as hosts:
-        cached = LayerCache(settings.cache / LAYERS)
+    with open_hosts(settings, inventory, patience=patience) as hosts:
+        cached, readers = LayerCache(settings.cache / LAYERS), ReadOnlyHosts(hosts)
         yield Lookout(
-            ReadOnlyHosts(hosts),
+            readers,
             HaproxyBalancers(SystemClock()),
             settings.forks,
             lambda image_id: cached.find(image_id) is not None,
+            readers,
         )
 
 
@@ -192,13 +193,18 @@ def open_bundles(settings: Settings) -> Iterator[Bundles]:
     yield Bundles(cache, CacheShipper(cache, lambda: ()).hold)
 
 
-def open_hosts(settings: Settings, inventory: Inventory, ids: ImageIds | None = None) -> SshHosts:
-    """Return what reaches hosts, to be closed."""
+def open_hosts(
+    settings: Settings, inventory: Inventory, ids: ImageIds | None = None, *, patience: float | None = None
+) -> SshHosts:
+    """Return what reaches hosts, to be closed; `patience` is seconds a script may take there."""
     from provisioner.hosts.access import AccessSettings, SshHosts, project_known_hosts
+    from provisioner.hosts.timeouts import Timeouts
 
     known = project_known_hosts(Path(inventory.path).absolute())
     ids = ids or image_ids(settings)
-    return SshHosts(AccessSettings(known_hosts=known, environment=settings.environment, image_ids=ids))
+    timeouts = Timeouts(command=patience) if patience else Timeouts()
+    environment = settings.environment
+    return SshHosts(AccessSettings(known_hosts=known, environment=environment, timeouts=timeouts, image_ids=ids))
 
 
 def image_ids(settings: Settings) -> ImageIds:

@@ -19,6 +19,10 @@ SLIPS = [
     (("lab", "up", "--port", "99999"), "--port"),
     (("validate", "extra"), "extra"),
     (("rolback",), "'rollback'"),
+    (("drift", "--only", "packages"), "did you mean 'package'"),
+    (("drift", "--ignore", "host"), "there is no kind 'host'"),
+    (("drift", "--watch", "often"), "5m"),
+    (("drift", "--watch", "0s"), "a second at least"),
 ]
 
 

@@ -226,6 +226,15 @@ def test_users_are_told_with_the_state_of_their_password() -> None:
     assert [gap.key for gap in accounts.account_gaps({"shadow": "unread\n"})] == ["passwords"]
 
 
+def test_a_group_that_a_user_has_to_himself_is_told_with_him() -> None:
+    """One that others are in, or that is called otherwise, is a thing of its own."""
+    users = "ada:x:1001:1001::/home/ada:/bin/sh\nbob:x:1002:1002::/:/bin/sh\neve:x:1003:1003::/:/bin/sh\n"
+    groups = "ada:x:1001:\nbob:x:1002:ada\nstaff:x:1003:\n"
+    found = {fact.key: fact.value for fact in accounts.read_users({"passwd": users, "group": groups})}
+    assert list(found) == ["ada", "bob", "eve", "group bob", "group staff"]
+    assert found["ada"] == "uid 1001 gid 1001 (own) home /home/ada shell /bin/sh"
+
+
 def test_keys_are_told_by_user_and_fingerprint() -> None:
     """With what they may do; comments are none, and a folder that may not be read is a gap."""
     blob = base64.b64encode(b"key").decode()
@@ -355,6 +364,11 @@ def test_of_a_node_of_ours_only_the_fingerprint_is_told() -> None:
     first, second = (tuple(containers.container_facts(observed(*at))) for at in (("web1", "a"), ("web2", "b")))
     assert first == second
     told = {(fact.kind, fact.key): fact.value for fact in first}
-    assert set(told) == {("container", "engine"), ("container", "redis"), ("node", "shop web-1")}
+    assert set(told) == {
+        ("engine", "version"),
+        ("engine", "image store"),
+        ("container", "redis"),
+        ("node", "shop web-1"),
+    }
     assert told["node", "shop web-1"].startswith("sha256:")
     assert "MODE=a" in told["container", "redis"].splitlines()

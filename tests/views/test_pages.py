@@ -9,15 +9,18 @@ import pytest
 
 from provisioner.errors import BuildFailed, Diagnostic, HookFailed, HostUnreachable, InvalidInput, NodeUnhealthy
 from provisioner.model.diagnosis import Cause, Diagnosis, Reason
-from provisioner.model.drift import Drift, DriftSummary
+from provisioner.model.drift import Drift, DriftReport, DriftSummary
 from provisioner.model.event import (
     ActionFailed,
     ActionProgress,
     ActionSucceeded,
+    DriftAppeared,
+    DriftGone,
     Finished,
     HookRan,
     HookSaid,
     HostUnreachableSeen,
+    LookFailed,
     PlanMade,
     StepStarted,
 )
@@ -47,6 +50,33 @@ ROWS = (
     Drift("web3", "web3/web-1", "command", "", "", "sleep 1", "drift"),
     Drift("db1", "", "container", "redis", "absent", "running", "unmanaged"),
     Drift("web12", "", "host", "", "reachable", "no route to host", "unknown"),
+)
+MOST = "3 of 4 hosts have it: lb1, web1, web2"
+SSHD = "--- lb1, web1, web2\n+++ web3\n@@ -1,2 +1,2 @@\n Port 22\n-PermitRootLogin no\n+PermitRootLogin yes"
+UNDO = "ssh root@10.0.0.5 'cat /etc/ssh/sshd_config' | ssh root@10.0.0.13 'cat >/etc/ssh/sshd_config'"
+CONFIG = "file 644 root:root sha256 "
+PERL = "--- lb1\n+++ lb2\n@@ -0,0 +1,2 @@\n+root: perl\n+root: perl -e"
+HOST_ROWS = (
+    Drift(
+        "web3", "", "ssh", "/etc/ssh/sshd_config", f"{CONFIG}1f2e3d4c5b6a", f"{CONFIG}77aa01d0c0de", "outlier",
+        SSHD, MOST, UNDO,
+    ),
+    *(
+        Drift(f"web{n}", "", "package", "htop", "absent", "3.2.2-2", "outlier", "", "9 of 14 hosts lack it: …",
+              f"ssh web{n} 'apt-get purge -y htop'")
+        for n in range(1, 6)
+    ),
+    Drift("lb1", "", "sysctl", "net.core.somaxconn", "", "128", "outlier", "", "tie, no majority: lb1: 128; lb2: 4096"),
+    Drift("lb2", "", "process", "perl", "absent", "root: perl\nroot: perl -e", "outlier", PERL),
+    Drift("web3", "", "user", "passwords", "readable", "only root may read /etc/shadow", "unknown"),
+)  # fmt: skip
+DRIFTED_HOSTS = DriftReport(
+    "shop", HOST_ROWS, DriftSummary(16, 14, 0, 0, 9), left_out=(("web1", "2 large files below /opt"),)
+)
+LEFT_ASIDE = DriftReport(
+    "shop",
+    tuple(replace(row, ignored="an experiment of the team") for row in HOST_ROWS[:3]),
+    DriftSummary(4, 3, 0, 0, 0, 3),
 )
 SPEC = InvalidInput(
     (
@@ -113,6 +143,13 @@ def unhealthy_run(view: View) -> None:
     view.emit(ActionFailed(action, "web3: the container of web3/web-1 ended (exit code 1)", "", (), nothing_changed))
 
 
+def watched(view: View) -> None:
+    """Watch a fleet in which one thing comes, another goes, and one look fails."""
+    view.emit(DriftAppeared("2026-11-28T05:00:00Z", HOST_ROWS[1]))
+    view.emit(DriftGone("2026-11-28T05:05:00Z", ROWS[-1]))
+    view.emit(LookFailed("2026-11-28T05:10:00Z", "fleet.yaml is gone", "name another one with -f"))
+
+
 HOOKED = (PlannedHook("pre-apply", ("./ask.sh", "right now")), PlannedHook("on-failure", ("./page.sh",)))
 
 
@@ -135,8 +172,11 @@ PAGES: dict[str, Show] = {
     "status-uniform": lambda view: view.status(status_sample(uniform=True)),
     "status-mixed": lambda view: view.status(status_sample(uniform=False)),
     "status-nothing": lambda view: view.status(FleetStatus("shop", None, uniform=False, hosts=(), nodes=())),
-    "drift": lambda view: view.drift("shop", ROWS, DriftSummary(12, 11, 10, 1)),
-    "drift-none": lambda view: view.drift("shop", (), DriftSummary(4, 3, 0, 0)),
+    "drift": lambda view: view.drift(DriftReport("shop", ROWS, DriftSummary(12, 11, 10, 1))),
+    "drift-none": lambda view: view.drift(DriftReport("shop", (), DriftSummary(4, 3, 0, 0))),
+    "drift-hosts": lambda view: view.drift(DRIFTED_HOSTS),
+    "drift-ignored": lambda view: view.drift(LEFT_ASIDE),
+    "drift-watched": watched,
     "apply": run,
     "apply-failing": failing_run,
     "apply-unhealthy": unhealthy_run,

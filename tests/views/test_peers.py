@@ -12,6 +12,7 @@ from provisioner.model.observed import Unreachable
 from tests.views.conftest import Paint
 
 DIFF = "--- web1, web3\n+++ web2\n@@ -1 +1 @@\n-worker_connections 768;\n+worker_connections 512;"
+GONE = "--- web1\n+++ web2\n@@ -1,2 +0,0 @@\n-root: nginx\n-www-data: nginx"
 THREE = PeerComparison(
     hosts=("web1", "web2", "web3", "web4"),
     kinds=("package", "file", "sysctl", "sudo"),
@@ -25,9 +26,10 @@ THREE = PeerComparison(
             "outlier",
             (
                 PeerValue("file 644 root:root sha256 1f2e3d4c5b6a", ("web1", "web3")),
-                PeerValue("file 644 root:root sha256 77aa01d0c0de (changed from what nginx brought)", ("web2",)),
+                PeerValue(
+                    "file 644 root:root sha256 77aa01d0c0de (changed from what nginx brought)", ("web2",), diff=DIFF
+                ),
             ),
-            diffs=(DIFF,),
         ),
         PeerDifference(
             "file", "/etc/old", "tie", (PeerValue("folder 755 root:root", ("web1",)), PeerValue("", ("web2",))), below=2
@@ -45,8 +47,7 @@ PAIR = PeerComparison(
             "process",
             "nginx",
             "tie",
-            (PeerValue("root: nginx\nwww-data: nginx", ("web1",)), PeerValue("", ("web2",))),
-            diffs=("--- web1\n+++ web2\n@@ -1,2 +0,0 @@\n-root: nginx\n-www-data: nginx",),
+            (PeerValue("root: nginx\nwww-data: nginx", ("web1",)), PeerValue("", ("web2",), diff=GONE)),
         ),
     ),
 )

@@ -52,19 +52,26 @@ _KEY = re.compile(
 
 
 def read_users(reply: Mapping[str, str]) -> Iterator[Fact]:
-    """Yield every user and group of the host's own files; of a password its state and the digest of its hash."""
+    """Yield every user and group of the host's own files; of a password its state and the digest of its hash.
+
+    A group that a user has to himself is told with him: the one comes and goes with the other.
+    """
     passwords = {name: rest for name, *rest in tabbed(reply.get("shadow", ""))}
-    for line in reply.get("passwd", "").splitlines():
-        cells = line.split(":")
-        if len(cells) == _PASSWD:
-            name, _, number, group, _, home, shell = cells
-            value = f"uid {number} gid {group} home {home} shell {shell}{_password(passwords.get(name))}"
-            yield Fact("user", name, value)
-    for line in reply.get("group", "").splitlines():
-        cells = line.split(":")
-        if len(cells) == _GROUP:
-            members = ",".join(sorted(filter(None, cells[3].split(","))))
-            yield Fact("user", f"group {cells[0]}", f"gid {cells[2]}" + (f" members {members}" if members else ""))
+    users = [cells for cells in _cells(reply.get("passwd", "")) if len(cells) == _PASSWD]
+    groups = [cells for cells in _cells(reply.get("group", "")) if len(cells) == _GROUP]
+    own = {(cells[0], cells[2]) for cells in groups if not cells[3]} & {(cells[0], cells[3]) for cells in users}
+    for name, _, number, group, _, home, shell in users:
+        whose = " (own)" if (name, group) in own else ""
+        value = f"uid {number} gid {group}{whose} home {home} shell {shell}{_password(passwords.get(name))}"
+        yield Fact("user", name, value)
+    for name, _, number, listed in groups:
+        if (name, number) not in own:
+            members = ",".join(sorted(filter(None, listed.split(","))))
+            yield Fact("user", f"group {name}", f"gid {number}" + (f" members {members}" if members else ""))
+
+
+def _cells(told: str) -> Iterator[list[str]]:
+    return (line.split(":") for line in told.splitlines())
 
 
 def _password(told: list[str] | None) -> str:
@@ -80,7 +87,7 @@ def read_keys(reply: Mapping[str, str]) -> Iterator[Fact]:
         found = _KEY.fullmatch(line.strip())
         if name != "unread" and found and not line.lstrip().startswith("#"):
             value = " ".join(filter(None, (found["kind"], found["comment"], found["options"])))
-            yield Fact("key", f"{name} {_fingerprint(found['blob'])}", value)
+            yield Fact("key", f"{name} {_fingerprint(found['blob'])}", value, mark=found["blob"])
 
 
 def _fingerprint(blob: str) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterator, Sequence
 from provisioner.model.container import LEASE_LABEL, NODE_LABEL
 from provisioner.model.facts import Fact
 from provisioner.model.observed import ObservedContainer, ObservedHost
+from provisioner.planning.engine_facts import engine_facts
 from provisioner.planning.fields import health_text, ports_text, words
 from provisioner.planning.pairing import observed_fingerprint
 
 
 def container_facts(host: ObservedHost) -> Iterator[Fact]:
     """Yield the containers of a host; of a node of ours, whichever slot it is in, only its fingerprint."""
-    yield Fact("container", "engine", f"Docker {host.engine.version}, {host.engine.store} store")
+    yield from engine_facts(host.engine)
     nodes: dict[str, list[ObservedContainer]] = {}
     for each in host.containers:
         if each.fleet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 
 from provisioner.hosts.facts.replies import fields
 from provisioner.model.facts import Fact, Gap, Kind
+
+_REMEMBERED = 100_000
+"""Answers of pure functions that are kept: hosts alike ask for the same ones."""
 
 MOST_ENTRIES = 60_000
 MOST_FILES = 20_000
@@ -49,10 +53,14 @@ Small files are read first: what a bound leaves out are the largest ones, on eve
 """
 
 TREES = ("settings", "applications")
+_WHOLE: Mapping[str, tuple[Kind, str]] = {"settings": ("file", "/"), "applications": ("application", "")}
+"""What is unknown where a tree is too large to be looked at."""
 
 _KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"/etc/(?:passwd|group|shadow|gshadow|subuid|subgid)$"), "user"),
     (re.compile(r"/etc/sudo"), "sudo"),
+    (re.compile(r"/etc/ssh\b"), "ssh"),
+    (re.compile(r"/etc/(?:docker|containerd)\b"), "engine"),
     (re.compile(r"/etc/(?:cron|anacrontab$|at\.)|/var/spool/cron\b|.*\.timer$|.*/timers\.target\.wants$"), "cron"),
     (re.compile(r"/etc/security/limits"), "limits"),
     (
@@ -90,6 +98,7 @@ class Tree:
     left_out: tuple[str, ...] = ()
 
 
+@functools.lru_cache(_REMEMBERED)
 def kind_of(path: str) -> Kind:
     """Return what a file is for."""
     return next((kind for pattern, kind in _KINDS if pattern.match(path)), "file")
@@ -99,11 +108,11 @@ def read_tree(reply: Mapping[str, str], name: str, changed: Mapping[str, str]) -
     """Return the files of one tree; `changed` names the packages whose configuration files were changed, by path."""
     entries = tuple(fields(reply.get(f"{name}-listed", ""), 3))
     if len(entries) > MOST_ENTRIES:
-        return Tree(left_out=(f"{name}: more than {MOST_ENTRIES} files, none of which was looked at",))
+        return Tree(gaps=(Gap(*_WHOLE[name], f"more than {MOST_ENTRIES} files, none of which was looked at"),))
     digests = dict(_digests(reply.get(f"{name}-digests", "")))
-    kept = [entry for entry in entries if not _GENERATED.fullmatch(entry[1])]
-    facts = tuple(_fact(entry, digests, changed) for entry in kept)
-    gaps = tuple(gap for entry in kept for gap in _gaps(entry))
+    kept = [entry for entry in entries if not _is_generated(entry[1])]
+    facts = tuple(_fact(what, path, link, digests.get(path), changed.get(path)) for what, path, link in kept)
+    gaps = tuple(gap for entry in kept if entry[0].startswith("-") for gap in _gaps(entry))
     unread = {gap.key for gap in gaps}
     skipped = Counter(_root(fact.key) for fact in facts if fact.digest is None and fact.key not in unread)
     left_out = tuple(
@@ -118,8 +127,14 @@ def _digests(body: str) -> Iterator[tuple[str, str]]:
         yield path, digest
 
 
-def _fact(entry: tuple[str, ...], digests: Mapping[str, str], changed: Mapping[str, str]) -> Fact:
-    what, path, link = entry
+@functools.lru_cache(_REMEMBERED)
+def _is_generated(path: str) -> bool:
+    return bool(_GENERATED.fullmatch(path))
+
+
+@functools.lru_cache(_REMEMBERED)
+def _fact(what: str, path: str, link: str, digest: str | None, package: str | None) -> Fact:
+    """Return one fact for every host that has it: hosts of a fleet have most in common."""
     _, letter, mode, owner, size = what.split(" ")
     kind = kind_of(path)
     if letter == "l":
@@ -127,18 +142,17 @@ def _fact(entry: tuple[str, ...], digests: Mapping[str, str], changed: Mapping[s
     value = f"{_WORDS.get(letter, letter)} {mode} {owner}"
     if letter != "f" or kind == _ACCOUNTS:
         return Fact(kind, path, value)
-    digest = digests.get(path)
-    note = f"changed from what {changed[path]} brought" if path in changed else ""
+    note = "" if package is None else f"changed from what {package} brought"
     return Fact(kind, path, value if digest else f"{value} {size} bytes", digest, note)
 
 
 def _gaps(entry: tuple[str, ...]) -> Iterator[Gap]:
     what, path, _ = entry
-    readable, letter, *_ = what.split(" ")
+    _, letter, *_ = what.split(" ")
     kind = kind_of(path)
-    if readable == "-" and letter == "d":
+    if letter == "d":
         yield Gap(kind, f"{path}/", "this login may not read the folder")
-    elif readable == "-" and letter == "f" and kind != _ACCOUNTS:
+    elif letter == "f" and kind != _ACCOUNTS:
         yield Gap(kind, path, "this login may not read it")
 
 

@@ -27,7 +27,11 @@ fi
 _COUNTERS = re.compile(r"\[\d+:\d+\]|packets \d+ bytes \d+")
 _OF_AN_ENGINE = re.compile(
     r"DOCKER(?!-USER)|\bdocker0\b|\bbr-[0-9a-f]{12}\b|\bveth[0-9a-f]+\b|-A DOCKER-USER -j RETURN"
+    r"|-A POSTROUTING -s (?P<itself>\S+)/32 -d (?P=itself)/32 .*-j MASQUERADE"
 )
+"""What it adds by itself, the way of a container to its own published port among it."""
+_TABLES_OF_AN_ENGINE = re.compile(r"^table \S+ docker-\S+ \{.*?^\}\n?", re.MULTILINE | re.DOTALL)
+_SAVED = re.compile(r"^\*.*?^COMMIT$\n?", re.MULTILINE | re.DOTALL)
 _DECIDES = re.compile(r"^-A |^table |:\S+ (?:DROP|REJECT)\b")
 """What is there only where somebody made a rule."""
 _MANAGED = re.compile(r"# Warning: table [^\n]* is managed by iptables-nft[^\n]*\n", re.MULTILINE)
@@ -37,16 +41,22 @@ _TABLE = re.compile(r"^table .*?^}\n?", re.MULTILINE | re.DOTALL)
 def read_firewall(reply: Mapping[str, str]) -> Iterator[Fact]:
     """Yield the rules by the tool that shows them, without counters and without what an engine adds by itself."""
     for tool, text in fields(reply.get("firewall", ""), 2):
-        told = _others(text) if tool == "nft" else text
-        lines = [_COUNTERS.sub("", line).rstrip() for line in told.splitlines() if line and not line.startswith("#")]
-        kept = [line for line in lines if not _OF_AN_ENGINE.search(line)]
-        if text != "unread" and any(_DECIDES.search(line) for line in kept):
+        parts = [_others(text)] if tool == "nft" else _SAVED.findall(text)
+        kept = [line for part in parts for line in _deciding(part)]
+        if text != "unread" and kept:
             yield Fact("firewall", tool.removesuffix("-save"), "\n".join(kept))
+
+
+def _deciding(part: str) -> list[str]:
+    """Return the lines of a part, none where nothing is decided in it: a table is there as soon as somebody asks."""
+    lines = [_COUNTERS.sub("", line).rstrip() for line in part.splitlines() if line and not line.startswith("#")]
+    kept = [line for line in lines if not _OF_AN_ENGINE.search(line)]
+    return kept if any(_DECIDES.search(line) for line in kept) else []
 
 
 def _others(ruleset: str) -> str:
     """Return the tables that `iptables-save` does not show as well."""
-    parts = _MANAGED.split(ruleset)
+    parts = _MANAGED.split(_TABLES_OF_AN_ENGINE.sub("", ruleset))
     return parts[0] + "".join(_TABLE.sub("", part, count=1) for part in parts[1:])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 
 from provisioner.hosts.facts.replies import tabbed
@@ -20,6 +21,8 @@ if command -v dpkg-query >/dev/null; then
 fi
 """
 
+_ALIKE = 8
+"""Answers that are kept: hosts of a fleet give the same one."""
 _CELLS = 4
 _WANTED = {"h": "held", "r": "to be removed", "p": "to be purged", "u": "not selected"}
 _IS = {
@@ -35,8 +38,17 @@ _IS = {
 
 def read_packages(reply: Mapping[str, str]) -> Iterator[Fact]:
     """Yield every package with its version, and its state where that is not the usual one."""
+    yield from _packages(reply.get("packages", ""))
+
+
+@functools.lru_cache(_ALIKE)
+def _packages(told: str) -> tuple[Fact, ...]:
+    return tuple(_each(told))
+
+
+def _each(told: str) -> Iterator[Fact]:
     native = ""
-    for cells in tabbed(reply.get("packages", "")):
+    for cells in tabbed(told):
         if cells[0] == "native":
             native = cells[1]
         elif len(cells) == _CELLS and not cells[3].startswith("un"):
@@ -62,11 +74,16 @@ def package_gaps(reply: Mapping[str, str]) -> Iterator[Gap]:
 
 def changed_conffiles(reply: Mapping[str, str]) -> Mapping[str, str]:
     """Return the packages of configuration files that differ from what the package brought, by path."""
-    changed = set(reply.get("changed", "").splitlines())
+    owners = _owners(reply.get("conffiles", ""))
+    return {path: owners.get(path, "") for path in set(reply.get("changed", "").splitlines())}
+
+
+@functools.lru_cache(_ALIKE)
+def _owners(told: str) -> Mapping[str, str]:
     owners, package = dict[str, str](), ""
-    for line in reply.get("conffiles", "").splitlines():
+    for line in told.splitlines():
         if line and not line.startswith(" "):
             package = line
         else:
             owners[line.strip().rpartition(" ")[0]] = package
-    return {path: owners.get(path, "") for path in changed}
+    return owners

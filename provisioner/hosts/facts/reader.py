@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from provisioner.errors import EngineRefused, EngineUnavailable, HostUnreachable
 from provisioner.hosts.connection import Connection
-from provisioner.hosts.facts import accounts, files, firewall, identity, packages, processes, system, texts
+from provisioner.hosts.facts import (
+    accounts,
+    clock,
+    files,
+    firewall,
+    identity,
+    packages,
+    processes,
+    rooms,
+    system,
+    texts,
+)
 from provisioner.hosts.facts.containers import container_facts
 from provisioner.hosts.facts.replies import HEAD, sections
 from provisioner.hosts.observe import EngineReader
-from provisioner.model.facts import Fact, Gap, HostFacts
+from provisioner.model.facts import Fact, Gap, HostFacts, Kind
 
-_TOPICS = (identity, system, packages, accounts, processes, firewall, files)
-_LAST = """\
+_TOPICS = (clock, identity, system, rooms, packages, accounts, processes, firewall, files)
+_ENGINE = """\
 section engine
 [ ! -S "$2" ] || echo socket
+"""
+_LAST = """\
 section end
 exit 0
 """
-PROBE = "".join((HEAD, *(topic.ASK for topic in _TOPICS), _LAST))
+PROBE = "".join((HEAD, *(topic.ASK for topic in _TOPICS), _ENGINE, clock.ASK_AGAIN, _LAST))
 """The one question. It runs as it comes, from standard input: nothing is written on the host.
 
 `$1` marks the parts of the answer, `$2` is the path of an engine's socket.
@@ -29,35 +43,40 @@ PROBE = "".join((HEAD, *(topic.ASK for topic in _TOPICS), _LAST))
 
 
 class SshFacts:
-    """Reads one host, with Docker or without. Nothing here changes anything."""
+    """Reads one host, with Docker or without. Nothing here changes anything.
 
-    def __init__(self, connection: Connection, engine: EngineReader, socket_path: str) -> None:
+    Without `engine` its containers are no part of the answer: somebody else reads them.
+    """
+
+    def __init__(self, connection: Connection, engine: EngineReader | None = None, socket_path: str = "") -> None:
         self._connection = connection
         self._engine = engine
         self._socket_path = socket_path
 
     def facts(self) -> HostFacts:
         """Return what the machine is now. Raise HostUnreachable."""
-        mark = secrets.token_hex(16)
+        mark, sent = secrets.token_hex(16), time.time()
         answer = self._connection.run(PROBE, mark, self._socket_path)
-        reply = sections(answer.stdout, mark)
+        received, reply = time.time(), sections(answer.stdout, mark)
         if "end" not in reply:
             told = answer.stderr.decode(errors="replace").strip().splitlines() or ["its answer is cut short"]
             hint = "does this login get a POSIX shell there? Try: ssh HOST sh -s </dev/null"
             raise HostUnreachable(self._connection.name, f"the probe did not end: {told[-1]}", hint=hint)
-        found = read_facts(self._connection.name, reply)
-        return self._with_containers(found) if "socket" in reply.get("engine", "") else found
+        found = replace(read_facts(self._connection.name, reply), clock=clock.read_clock(reply, sent, received))
+        if self._engine is None or "socket" not in reply.get("engine", ""):
+            return found
+        return self._with_containers(found, self._engine)
 
     def texts(self, paths: tuple[str, ...]) -> Mapping[str, str]:
         """Return those of these files that are text and no larger than 64 KiB, by path. Raise HostUnreachable."""
         return texts.read_texts(self._connection.run(texts.ASK, *paths).stdout, paths)
 
-    def _with_containers(self, found: HostFacts) -> HostFacts:
+    def _with_containers(self, found: HostFacts, engine: EngineReader) -> HostFacts:
         try:
-            seen = self._engine.containers()
+            seen = engine.containers()
         except (EngineUnavailable, EngineRefused) as error:
-            gaps = (Gap("container", "", error.reason), Gap("node", "", error.reason))
-            return replace(found, gaps=(*found.gaps, *gaps))
+            kinds: tuple[Kind, ...] = ("engine", "container", "node")
+            return replace(found, gaps=(*found.gaps, *(Gap(kind, "", error.reason) for kind in kinds)))
         return replace(found, facts=(*found.facts, *container_facts(seen)))
 
 
@@ -69,7 +88,8 @@ def read_facts(host: str, reply: Mapping[str, str]) -> HostFacts:
     settings, unread = system.read_sysctls(reply)
     gaps = (*unread, *(gap for tree in trees for gap in tree.gaps), *_gaps(reply))
     facts = (*_facts(reply), *settings, *(fact for tree in trees for fact in tree.facts))
-    return HostFacts(host, facts, gaps, tuple(line for tree in trees for line in tree.left_out), own)
+    left_out = tuple(line for tree in trees for line in tree.left_out)
+    return HostFacts(host, facts, gaps, left_out, own, rooms=rooms.read_rooms(reply))
 
 
 def _facts(reply: Mapping[str, str]) -> Iterator[Fact]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 
@@ -29,6 +30,8 @@ section sysctl-unread
 find /proc/sys -xdev -type f ! -readable -perm /0444 2>/dev/null
 """
 
+_REMEMBERED = 20_000
+"""Answers of pure functions that are kept: hosts alike ask for the same ones."""
 _ZONES = "/zoneinfo/"
 _OF_MEMORY = re.compile(r"pending|process|locked|msgqueue")
 """Limits that follow from the memory of the machine where nobody set them."""
@@ -97,15 +100,22 @@ def read_sysctls(reply: Mapping[str, str]) -> tuple[tuple[Fact, ...], tuple[Gap,
     """Return every setting of the kernel that neither moves by itself nor follows from the size of the machine."""
     found: dict[str, list[str]] = {}
     for path, value in named_lines(reply.get("sysctl", "")):
-        found.setdefault(_name(path), []).append(" ".join(value.split()))
-    facts = tuple(Fact("sysctl", name, "\n".join(lines)) for name, lines in found.items() if _stays(name))
+        found.setdefault(path, []).append(value)
+    facts = tuple(_setting(path, "\n".join(lines)) for path, lines in found.items() if _stays(_name(path)))
     unread = (_name(path) for path in reply.get("sysctl-unread", "").splitlines())
     return facts, tuple(Gap("sysctl", name, "only root may read it") for name in unread if _stays(name))
 
 
+@functools.lru_cache(_REMEMBERED)
+def _setting(path: str, text: str) -> Fact:
+    return Fact("sysctl", _name(path), "\n".join(" ".join(line.split()) for line in text.split("\n")))
+
+
+@functools.lru_cache(_REMEMBERED)
 def _name(path: str) -> str:
     return path.removeprefix("/proc/sys/").replace("/", ".")
 
 
+@functools.lru_cache(_REMEMBERED)
 def _stays(name: str) -> bool:
     return bool(name) and not (_MOVING.match(name) or _BY_MEMORY.match(name))
