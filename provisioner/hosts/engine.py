@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from provisioner.errors import EngineRefused
 from provisioner.hosts.attentive import SignsOfLife
 from provisioner.hosts.client import EngineClient
+from provisioner.hosts.questions import Questions
 from provisioner.hosts.refusals import engine_errors
 from provisioner.hosts.routes import Route
 
@@ -24,6 +25,7 @@ class Engine:
         self._timeouts = signs.timeouts
         self._lock = threading.Lock()
         self._idle: list[EngineClient] = []
+        self._asking: list[Questions] = []
         self._route: Route | None = None
 
     def find(self) -> Route:
@@ -56,6 +58,24 @@ class Engine:
             raise
         self._idle.append(client)
 
+    @contextmanager
+    def questions(self) -> Iterator[Questions]:
+        """Lend what asks many things at once and changes none. Inside, foreign errors become ours."""
+        route = self.find()
+        with self._lock:
+            idle = self._asking.pop() if self._asking else None
+        questions = idle or Questions(self.host, route.opener, self._timeouts.request, route.api_version)
+        try:
+            with self.talking():
+                yield questions
+        except EngineRefused:
+            self._asking.append(questions)
+            raise
+        except BaseException:
+            questions.close()
+            raise
+        self._asking.append(questions)
+
     def talking(self) -> AbstractContextManager[None]:
         """Return a context in which everything foreign that is raised becomes an error of ours."""
         return engine_errors(self.host, self._is_alive)
@@ -65,11 +85,14 @@ class Engine:
         return self._made(self.find(), self._timeouts.patient)
 
     def close(self) -> None:
-        """Close every idle client; the way is looked for again at the next need."""
+        """Close whatever is idle; the way is looked for again at the next need."""
         with self._lock:
-            idle, self._idle, self._route = self._idle, [], None
-        for client in idle:
+            clients, asking = self._idle, self._asking
+            self._idle, self._asking, self._route = [], [], None
+        for client in clients:
             client.close()
+        for questions in asking:
+            questions.close()
 
     def _taken(self) -> EngineClient:
         route = self.find()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -104,11 +105,17 @@ def _files(
                 offer.problems.append(f"the key file {path} does not exist")
             continue
         try:
-            yield path, paramiko.PKey.from_path(path)
+            yield path, _read_once(path, Path(path).stat().st_mtime_ns)
         except (paramiko.PasswordRequiredException, TypeError):
             yield from _held_by_agent(path, held, offer)
         except (paramiko.SSHException, OSError, ValueError) as error:
             offer.problems.append(f"the key file {path} cannot be read ({error})")
+
+
+@functools.lru_cache(maxsize=16)
+def _read_once(path: str, _changed: int) -> paramiko.PKey:
+    """Return a private key; many hosts know the same one, and reading it takes as long as using it."""
+    return paramiko.PKey.from_path(path)
 
 
 def _held_by_agent(path: str, held: tuple[paramiko.PKey, ...], offer: Offer) -> Iterator[tuple[str, paramiko.PKey]]:

@@ -46,13 +46,14 @@ class Questions:
     """Asks one engine over one channel, opened at the first question and kept. For one thread at a time.
 
     docker's client waits for each answer before its next question and takes a millisecond of CPU for each; a look at
-    a host asks some dozen.
+    a host asks some dozen. `timeout` is seconds for each part of an answer.
     """
 
-    def __init__(self, host: str, opener: Opener, timeout: float) -> None:
+    def __init__(self, host: str, opener: Opener, timeout: float, api_version: str = "") -> None:
         self._host = host
         self._opener = opener
         self._timeout = timeout
+        self._prefix = f"/v{api_version}" if api_version else ""
         self._channel: ByteChannel | None = None
         self._received = bytearray()
 
@@ -66,7 +67,7 @@ class Questions:
             for first in range(0, len(paths), _MOST_AT_ONCE):
                 several = paths[first : first + _MOST_AT_ONCE]
                 channel = self._open()
-                channel.sendall(b"".join(f"GET {path} HTTP/1.1\r\nHost: engine\r\n\r\n".encode() for path in several))
+                channel.sendall(b"".join(self._question(path) for path in several))
                 told += [self._answer(channel) for _ in several]
         except BaseException:
             self.close()
@@ -79,6 +80,9 @@ class Questions:
         self._received.clear()
         if channel is not None:
             channel.close()
+
+    def _question(self, path: str) -> bytes:
+        return f"GET {self._prefix}{path} HTTP/1.1\r\nHost: engine\r\n\r\n".encode()
 
     def _open(self) -> ByteChannel:
         if self._channel is None:

@@ -6,32 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import docker.errors
 import paramiko
-import requests
-import urllib3
 
-from provisioner.errors import EngineUnavailable, ProvisionerError
+from provisioner.errors import EngineRefused, EngineUnavailable, ProvisionerError
 from provisioner.hosts.attentive import SignsOfLife
 from provisioner.hosts.channel import Opener
-from provisioner.hosts.client import EngineClient
 from provisioner.hosts.connection import SshConnection
+from provisioner.hosts.questions import Questions
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 OLDEST_API = (1, 41)
 NEWEST_API = (1, 51)
 """The API versions this room was tried with: Docker Engine 20.10 to 28."""
-PROBE_VERSION = "1.41"
-"""What a client is made with before the engine has told its versions; that question carries none."""
-
-_UNANSWERED = (
-    docker.errors.DockerException,
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    paramiko.SSHException,
-    EOFError,
-    OSError,
-)
 
 WHY = """\
 socket=$1
@@ -56,7 +42,7 @@ class Route:
 def find_route(connection: SshConnection, socket_path: str, signs: SignsOfLife) -> Route:
     """Return the first way that leads to the engine. Raise HostUnreachable or EngineUnavailable."""
     for name, opener in _ways(connection, socket_path):
-        versions = _versions(opener, signs)
+        versions = told_versions(opener, signs)
         if versions is not None:
             return Route(name, signs.attentive(opener), negotiated(connection.name, versions))
     told = connection.run(WHY, socket_path)
@@ -72,22 +58,24 @@ def _ways(connection: SshConnection, socket_path: str) -> tuple[tuple[str, Opene
     )
 
 
-def _versions(opener: Opener, signs: SignsOfLife) -> Mapping[str, Any] | None:
+def told_versions(opener: Opener, signs: SignsOfLife) -> Mapping[str, Any] | None:
     """Ask an engine for its versions, None where nobody is there. Raise EngineUnavailable where one takes the question.
 
     Whatever the way, it leads to the same engine: another one is no better.
     """
-    client = EngineClient(opener, PROBE_VERSION, signs.patience)
+    questions = Questions(signs.host, opener, signs.patience)
     try:
-        answer: Mapping[str, Any] = client.version(api_version=False)
+        answer: Mapping[str, Any] | None = questions.ask(["/version"])[0].json(signs.host)
+    except EngineRefused:
+        return None
     except ProvisionerError:
         raise
-    except requests.ReadTimeout as error:
+    except TimeoutError as error:
         raise signs.silent() from error
-    except _UNANSWERED:
+    except (paramiko.SSHException, EOFError, OSError):
         return None
     finally:
-        client.close()
+        questions.close()
     signs.heard()
     return answer
 

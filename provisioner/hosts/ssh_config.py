@@ -6,6 +6,7 @@ import getpass
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import paramiko
 
 from provisioner.errors import HostUnreachable
+from provisioner.hosts.ssh_blocks import speaks_of_hosts
 from provisioner.model.inventory import Host
 
 Settings = Mapping[str, tuple[str, ...]]
@@ -103,6 +105,9 @@ class SshConfig:
         self._file = file
         self._binary = shutil.which("ssh", path=environment.get("PATH", ""))
         self._home = environment.get("HOME", "")
+        self._lock = threading.Lock()
+        self._general: Settings | None = None
+        self._particular: bool | None = None
 
     def resolve(self, host: Host) -> Target:
         """Return how to reach a host; the inventory wins. Raise HostUnreachable for a configuration in error."""
@@ -146,11 +151,23 @@ class SshConfig:
         return self._environment.get(named[1:], "") if named.startswith("$") else self.expand(named)
 
     def _settings(self, host: Host) -> Settings:
+        general = self._said_of_all(host)
+        if general is not None:
+            return {**general, "hostname": (host.address,)}
         said = self._ask(host, host.address)
         if host.name == host.address:
             return said
         alias = {**self._ask(host, host.name), "hostname": said.get("hostname", (host.address,))}
         return merged(said, alias, self._ask(host, NOBODY))
+
+    def _said_of_all(self, host: Host) -> Settings | None:
+        """Return what the configuration says of every host alike, asked once; None where it speaks of single ones."""
+        with self._lock:
+            if self._particular is None:
+                self._particular = speaks_of_hosts(self._binary, self._environment, self._file)
+            if not self._particular and self._general is None:
+                self._general = self._ask(Host(host.name, NOBODY), NOBODY)
+            return self._general
 
     def _ask(self, host: Host, name: str) -> Settings:
         if self._binary is None:

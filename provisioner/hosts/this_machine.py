@@ -9,15 +9,12 @@ from typing import Any
 
 import docker
 import docker.errors
-import requests
-import urllib3
 from docker.utils import kwargs_from_env
 
 from provisioner.errors import EngineUnavailable, HostUnreachable
 from provisioner.hosts.attentive import SignsOfLife
 from provisioner.hosts.channel import Opener, connect_unix
-from provisioner.hosts.client import EngineClient
-from provisioner.hosts.routes import DEFAULT_SOCKET, PROBE_VERSION, Route, negotiated
+from provisioner.hosts.routes import DEFAULT_SOCKET, Route, negotiated, told_versions
 from provisioner.hosts.timeouts import Timeouts
 from provisioner.model.inventory import Host
 from provisioner.model.observed import HostRoute
@@ -25,6 +22,8 @@ from provisioner.ports import Completed
 
 THIS_MACHINE = "this machine"
 _PROBE_SECONDS = 15.0
+_ANY_VERSION = "1.41"
+"""What a client is made with before the engine has told its versions; that question carries none."""
 
 
 def local_client(environment: Mapping[str, str], timeout: float = 900.0) -> docker.APIClient | None:
@@ -40,7 +39,7 @@ def local_client(environment: Mapping[str, str], timeout: float = 900.0) -> dock
     try:
         if settings["base_url"].startswith("unix://"):
             connect_unix(settings["base_url"].removeprefix("unix://"), _PROBE_SECONDS).close()
-        with docker.APIClient(**settings, version=PROBE_VERSION, timeout=int(_PROBE_SECONDS)) as asked:
+        with docker.APIClient(**settings, version=_ANY_VERSION, timeout=int(_PROBE_SECONDS)) as asked:
             versions = asked.version(api_version=False)
         return docker.APIClient(**settings, version=negotiated(THIS_MACHINE, versions), timeout=int(timeout))
     except (docker.errors.DockerException, OSError):
@@ -101,17 +100,10 @@ def find_local_route(
     """Return the way to this machine's engine: `socket_path`, else `DOCKER_HOST`. Raise EngineUnavailable."""
     place = f"unix://{socket_path}" if socket_path else environment.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
     opener = _opener(connection, place)
-    client = EngineClient(opener, PROBE_VERSION, signs.patience)
-    try:
-        versions = client.version(api_version=False)
-    except requests.ReadTimeout as error:
-        raise signs.silent() from error
-    except (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+    versions = told_versions(opener, signs)
+    if versions is None:
         hint = "start Docker Engine here, and see that you may use its socket (group docker)"
-        raise EngineUnavailable(connection.name, f"no engine answers at {place}", hint=hint) from error
-    finally:
-        client.close()
-    signs.heard()
+        raise EngineUnavailable(connection.name, f"no engine answers at {place}", hint=hint)
     return Route("socket", signs.attentive(opener), negotiated(connection.name, versions))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import HostUnreachable
+from provisioner.hosts.ssh_blocks import USUAL_BINARY, speaks_of_hosts
 from provisioner.hosts.ssh_config import Jump, SshConfig, merged, parse_jumps, parse_settings
 from provisioner.model.inventory import Host
 
@@ -112,3 +113,57 @@ def test_an_agent_may_be_named_or_forbidden(tmp_path: Path) -> None:
     """`IdentityAgent` names a socket, or none."""
     assert config(tmp_path, "IdentityAgent none\n").resolve(Host("a", "a")).agent == ""
     assert config(tmp_path, "IdentityAgent /run/agent\n").resolve(Host("a", "a")).agent == "/run/agent"
+
+
+@pytest.mark.parametrize(
+    ("text", "speaks"),
+    [
+        ("", False),
+        ("Host *\n  SendEnv LANG\n  HashKnownHosts yes\n", False),
+        ("  host=*\nUser deploy\nHostKeyAlgorithms ssh-ed25519\n", False),
+        ("#   UserKnownHostsFile ~/.ssh/known_hosts.d/%k\n# Host web1\n", False),
+        ("Host web1\n  User deploy\n", True),
+        ("Host * !web1\n", True),
+        ("Match exec true\n  User x\n", True),
+        ("IdentityFile ~/.ssh/%h\n", True),
+        ("CanonicalizeHostname yes\n", True),
+        ("Include more\n", True),
+    ],
+)
+def test_what_holds_for_every_host_alike_is_told_from_what_does_not(tmp_path: Path, text: str, speaks: bool) -> None:  # noqa: FBT001 - a parameter
+    """Blocks, conditions and names of the host's own make answers differ; settings for all do not."""
+    file = tmp_path / "config"
+    file.write_text(text)
+    assert speaks_of_hosts(USUAL_BINARY, {}, file) is speaks
+
+
+def test_what_is_included_counts(tmp_path: Path) -> None:
+    """A file that is included by its absolute name is read; another program than the usual one is asked each time."""
+    more, file = tmp_path / "more.conf", tmp_path / "config"
+    file.write_text(f"Include {tmp_path}/*.conf\nHost *\n")
+    assert not speaks_of_hosts(USUAL_BINARY, {}, file)
+    more.write_text("Host web1\n")
+    assert speaks_of_hosts(USUAL_BINARY, {}, file)
+    assert speaks_of_hosts("/opt/ssh", {}, tmp_path / "none")
+    assert speaks_of_hosts(None, {}, tmp_path / "none")
+
+
+def test_where_no_host_is_spoken_of_ssh_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of hosts take one question, and get the answer they would get each on its own."""
+    asked: list[str] = []
+    whole = SshConfig._ask
+
+    def counted(self: SshConfig, host: Host, name: str) -> object:
+        asked.append(name)
+        return whole(self, host, name)
+
+    monkeypatch.setattr(SshConfig, "_ask", counted)
+    plain = config(tmp_path, "Host *\n  User deploy\n  Port 2200\n")
+    if plain._binary != USUAL_BINARY:
+        pytest.skip("no usual ssh here")
+    found = [plain.resolve(Host(f"web{number}", f"10.0.0.{number}")) for number in range(5)]
+    assert [(each.address, each.user, each.port) for each in found] == [
+        (f"10.0.0.{number}", "deploy", 2200) for number in range(5)
+    ]
+    assert len(asked) == 1
+    assert plain.resolve(Host("db", "10.0.0.9", 22, "root")).user == "root"
