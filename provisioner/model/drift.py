@@ -15,9 +15,9 @@ REACHABLE = "host"
 """The kind of the row for a host that was not reached: it is never left aside."""
 
 NODE_KINDS = (
-    "command", "config", "container", "entrypoint", "environment", "hardening", "healthcheck", "image", "limits",
-    "logging", "mounts", "network", "ports", "release", "restart", "rotation", "secret", "state", "stop", "tmpfs",
-    "user", "volume",
+    "command", "config", "container", "entrypoint", "environment", "files", "hardening", "healthcheck", "hostname",
+    "image", "limits", "logging", "mounts", "network", "networks", "ports", "process", "release", "restart", "rotation",
+    "secret", "security", "settings", "socket", "state", "stop", "tmpfs", "user", "volume", "working_dir",
 )  # fmt: skip
 """Kinds of differences between a node or balancer and what was declared of it."""
 

@@ -54,6 +54,11 @@ class _Case:
         return shlex.join((*shell.words, there)) if shell.words else there
 
 
+def pasted(command: str, host: str, shells: Shells) -> str:
+    """Return what runs a command of a host from where the question was asked, empty where there is no command."""
+    return _Case(PeerValue("", ()), None, host, shells).here(command) if command else ""
+
+
 def remedy(most: PeerValue, found: Fact | None, host: str, shells: Shells) -> str:
     """Return what to paste where the question was asked: it reaches the host by itself. Empty where none is obvious."""
     case = _Case(most, found, host, shells)

@@ -14,6 +14,7 @@ from provisioner.planning.aside import set_aside
 from provisioner.planning.conditions import conditions
 from provisioner.planning.engine_facts import engine_facts
 from provisioner.planning.outliers import Grounds, circles, gaps, outliers, wanted_contents
+from provisioner.planning.remedies import pasted
 from provisioner.reconcile.machines import Beside
 from provisioner.reconcile.prepare import Prepared, declared_drift, prepare
 from provisioner.reconcile.world import Intent, Lookout
@@ -22,7 +23,7 @@ from provisioner.reconcile.world import Intent, Lookout
 def drift(lookout: Lookout, intent: Intent, question: DriftQuestion) -> DriftReport:
     """Return every difference that was asked for, with what is left aside and why; changes nothing anywhere."""
     if lookout.machines is None or not question.machine_kinds:
-        return _answer(declared_drift(prepare(lookout, intent, None), intent), (), question)
+        return answer(declared_drift(prepare(lookout, intent, None), intent), (), question)
     with ThreadPoolExecutor(max(1, min(lookout.forks, len(intent.hosts)))) as pool:
         beside = Beside(lookout.readers, lookout.machines, intent.hosts, pool)
         prepared = prepare(replace(lookout, readers=beside), intent, None)
@@ -38,7 +39,7 @@ def drift(lookout: Lookout, intent: Intent, question: DriftQuestion) -> DriftRep
     left_out = tuple(
         (host.host, line) for host in seen for line in host.left_out if "application" in question.machine_kinds
     )
-    return _answer(replace(declared, left_out=left_out), _within(rows, intent), question)
+    return answer(replace(declared, left_out=left_out), _within(rows, intent), question)
 
 
 def _with_engine(host: HostFacts, observed: Observed) -> HostFacts:
@@ -73,10 +74,20 @@ def _within(rows: Sequence[Drift], intent: Intent) -> tuple[Drift, ...]:
     return tuple(row for row in rows if intent.scope is None or row.host in intent.scope)
 
 
-def _answer(declared: DriftReport, rows: Sequence[Drift], question: DriftQuestion) -> DriftReport:
-    told = {(row.host, row.kind, row.key) for row in declared.rows}
-    news = (row for row in rows if (row.host, row.kind, row.key) not in told)
-    asked = (row for row in (*declared.rows, *news) if question.asks(row))
+def _thing(row: Drift) -> tuple[str, ...]:
+    """Return what tells whether two rows are about one thing: of a socket its host, protocol and port."""
+    if row.kind != "socket":
+        return row.host, row.node, row.kind, row.key
+    protocol, _, place = row.key.partition(" ")
+    return row.host, row.kind, protocol.removesuffix("6"), place.rpartition(":")[2]
+
+
+def answer(declared: DriftReport, rows: Sequence[Drift], question: DriftQuestion) -> DriftReport:
+    """Return the declared differences and those of hosts, each thing once, as far as they were asked for."""
+    told = {_thing(row) for row in declared.rows}
+    known = (replace(row, remedy=pasted(row.remedy, row.host, question.shells)) for row in declared.rows)
+    news = (row for row in rows if _thing(row) not in told)
+    asked = (row for row in (*known, *news) if question.asks(row))
     found = replace(declared, rows=tuple(sorted(set_aside(asked, question.ignored, question.today))))
     counted = found.counted
     summary = replace(

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from provisioner.errors import EngineUnavailable, HostUnreachable
-from provisioner.model.drift import Drift, DriftQuestion, DriftReport, Ignore
+from provisioner.model.drift import Drift, DriftQuestion, DriftReport, DriftSummary, Ignore, Shell
 from provisioner.model.facts import ClockSight, Fact, Gap, HostFacts
 from provisioner.model.inventory import Host
 from provisioner.ports import HostReader, ReleaseReader
-from provisioner.reconcile.drift import drift
+from provisioner.reconcile.drift import answer, drift
 from tests.simulation import WEBS, Simulation, spec
 
 HTOP = Fact("package", "htop", "3.2.2")
@@ -150,6 +150,22 @@ def test_a_limit_tells_its_own_hosts_and_compares_with_all(fleet: Simulation) ->
     machines.all["web3"].facts_of.append(HTOP)
     assert told(look(fleet, machines, scope=frozenset({"web3"})).rows) == [("web3", "package", "htop", "outlier")]
     assert look(fleet, machines, scope=frozenset({"web1"})).rows == ()
+
+
+def test_a_socket_that_is_nobodys_is_told_once() -> None:
+    """The declared comparison calls it unmanaged; that peers lack it is no second row, whatever its address."""
+    unmanaged = Drift("web3", "", "socket", "tcp *:9099", "absent", "perl", "unmanaged", remedy="ss -lntp")
+    others = [
+        replace(unmanaged, key="tcp 0.0.0.0:9099", drift_class="outlier", remedy=""),
+        replace(unmanaged, key="udp 0.0.0.0:9099", drift_class="outlier", remedy=""),
+    ]
+    declared = DriftReport("shop", (unmanaged,), DriftSummary(4, 3, 0, 0))
+    found = answer(declared, others, DriftQuestion(shells={"web3": Shell(("ssh", "web3"))}))
+    assert [(row.key, row.drift_class) for row in found.rows] == [
+        ("tcp *:9099", "unmanaged"),
+        ("udp 0.0.0.0:9099", "outlier"),
+    ]
+    assert found.rows[0].remedy == "ssh web3 'ss -lntp'"
 
 
 def test_what_only_reads_containers_pays_for_nothing_else(fleet: Simulation) -> None:
