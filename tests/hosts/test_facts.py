@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import subprocess
 
 import pytest
@@ -42,12 +43,21 @@ def test_the_probe_is_posix_shell() -> None:
 
 def test_the_parts_of_the_probe_run() -> None:
     """What asks for everything but files and packages ends, and says something of each."""
-    asked = (identity.ASK, system.ASK, accounts.ASK, processes.ASK, "section end\n")
+    asked = (identity.ASK, system.ASK, accounts.ASK, processes.ASK, "section end\n", replies.TAIL)
     argv = ["sh", "-s", "--", "MARK"]
     done = subprocess.run(argv, input="".join((replies.HEAD, *asked)).encode(), capture_output=True, check=True)
-    reply = replies.sections(done.stdout, "MARK")
+    reply = replies.sections(replies.unpacked(done.stdout), "MARK")
     assert "end" in reply
     assert {fact.kind for fact in read_facts("here", reply).facts} >= {"system", "mount", "sysctl", "user", "process"}
+
+
+def test_an_answer_comes_packed_or_not() -> None:
+    """One that was cut is told as far as it came; what is no gzip after its head is nothing."""
+    text = b"\nMARK one\n" + bytes(range(256)) * 400
+    packed = gzip.compress(text)
+    assert replies.unpacked(packed) == replies.unpacked(text) == text
+    assert text.startswith(replies.unpacked(packed[:-30]))
+    assert replies.unpacked(packed[:2] + b"nonsense") == b""
 
 
 def test_no_name_of_a_file_passes_for_a_part_of_the_answer() -> None:
@@ -246,7 +256,9 @@ def test_keys_are_told_by_user_and_fingerprint() -> None:
     assert [gap.reason for gap in accounts.account_gaps(reply)] == ["/home/ada/.ssh/ may not be read"]
 
 
-def running(*rows: tuple[int, int, int, str, str], sockets: str = "", owners: str = "") -> processes.Running:
+def running(
+    *rows: tuple[int, int, int, str, str], sockets: str = "", owners: str = "", still: str = ""
+) -> processes.Running:
     """Return what runs, from rows of number, parent, user, pid namespaces and words (with `|` between them)."""
     status = "".join(
         f"/proc/{number}/status\0{line}\n"
@@ -255,7 +267,7 @@ def running(*rows: tuple[int, int, int, str, str], sockets: str = "", owners: st
     )
     words = "".join(records(f"/proc/{row[0]}/cmdline", word) for row in rows for word in row[4].split("|"))
     reply = {"processes": status, "commands": words, "passwd": PASSWD, "self": "90\n", "sockets": sockets}
-    return processes.Running({**reply, "owners": owners})
+    return processes.Running({**reply, "owners": owners, "processes-again": still})
 
 
 SERVICES = (
@@ -284,6 +296,17 @@ def test_services_are_told_by_program_user_and_arguments() -> None:
         "cron": "root: /usr/sbin/cron -f",
         "python3": "root: python3 app.py --name 'a b'",
     }
+
+
+def test_what_an_engine_starts_and_what_has_ended_is_no_service() -> None:
+    """The engine and its containerd are; what packs an archive for a reader is not, nor what a second look misses."""
+    rows = (
+        (10, 1, 0, "10", "/usr/bin/dockerd"),
+        (11, 10, 0, "11", "containerd|-c"),
+        (12, 10, 0, "12", "docker-tar|/x"),
+    )
+    found = running(*rows, (13, 1, 0, "13", "passing"), still="/proc/10 /proc/11 /proc/12\n")
+    assert {fact.key for fact in found.processes()} == {"dockerd", "containerd"}
 
 
 def test_listening_sockets_are_told_with_their_program() -> None:

@@ -22,7 +22,7 @@ from provisioner.hosts.facts import (
     texts,
 )
 from provisioner.hosts.facts.containers import container_facts
-from provisioner.hosts.facts.replies import HEAD, sections
+from provisioner.hosts.facts.replies import HEAD, TAIL, sections, unpacked
 from provisioner.hosts.observe import EngineReader
 from provisioner.model.facts import Fact, Gap, HostFacts, Kind
 
@@ -31,11 +31,8 @@ _ENGINE = """\
 section engine
 [ ! -S "$2" ] || echo socket
 """
-_LAST = """\
-section end
-exit 0
-"""
-PROBE = "".join((HEAD, *(topic.ASK for topic in _TOPICS), _ENGINE, clock.ASK_AGAIN, _LAST))
+_LAST = "section end\n"
+PROBE = "".join((HEAD, *(topic.ASK for topic in _TOPICS), _ENGINE, processes.ASK_AGAIN, clock.ASK_AGAIN, _LAST, TAIL))
 """The one question. It runs as it comes, from standard input: nothing is written on the host.
 
 `$1` marks the parts of the answer, `$2` is the path of an engine's socket.
@@ -57,7 +54,7 @@ class SshFacts:
         """Return what the machine is now. Raise HostUnreachable."""
         mark, sent = secrets.token_hex(16), time.time()
         answer = self._connection.run(PROBE, mark, self._socket_path)
-        received, reply = time.time(), sections(answer.stdout, mark)
+        received, reply = time.time(), sections(unpacked(answer.stdout), mark)
         if "end" not in reply:
             told = answer.stderr.decode(errors="replace").strip().splitlines() or ["its answer is cut short"]
             hint = "does this login get a POSIX shell there? Try: ssh HOST sh -s </dev/null"
