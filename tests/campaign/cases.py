@@ -21,7 +21,10 @@ BALANCER_EXITS = {0, 3, 4, 6}
 """Exits with which a rollout may end whose balancer something happened to: it may also pause."""
 
 LOST = 40
-"""Requests that may fail where a host or the balancer itself goes away with them under way."""
+"""Requests that may fail where a host goes away with them under way."""
+
+OUTAGE = 10
+"""Seconds that a balancer which is the only one, and was ended, may take until requests are answered again."""
 
 SWEEPS = 7
 """Runs over the places of a command that a kill is tried at, which see all of them together."""
@@ -71,13 +74,23 @@ def _fault(fault: Fault, host: str, ground: Ground) -> Verdict:
     wrong += [f"exit {ended.code}"] if ended.code not in exits else []
     if watch.fewest < least and (fault.away or not fault.may_lose):
         wrong.append(f"{watch.fewest} nodes in rotation")
-    wrong += _lost(watch, LOST if fault.may_lose else 0)
+    if fault.may_lose and fault in BALANCER_FAULTS:
+        wrong += _outage(watch)
+    else:
+        wrong += _lost(watch, LOST if fault.may_lose else 0)
     return _again(ground, ended, watch, wrong)
 
 
 def _lost(watch: Watch, most: int) -> list[str]:
     twice = [f"{len(watch.twice)} POSTs executed twice"] if watch.twice else []
     return twice + ([f"{watch.failed} failed requests: {dict(watch.reasons)}"] if watch.failed > most else [])
+
+
+def _outage(watch: Watch) -> list[str]:
+    """Return that requests failed for too long; how many they are in that time says how many were sent."""
+    bad = [second for second, _, failed in watch.report["seconds"] if failed]
+    long = bad and bad[-1] - bad[0] > OUTAGE
+    return _lost(watch, watch.sent) + ([f"requests failed for {bad[-1] - bad[0]} s"] if long else [])
 
 
 def _again(ground: Ground, ended: Ended, watch: Watch, wrong: list[str]) -> Verdict:
