@@ -32,10 +32,12 @@ class HaproxyBalancers:
         Its page does not tell a drained server that fails its checks from one that only fails them: such a
         server is given as ready and down. `Balancer.report` knows.
         """
-        file = reader.file(container.container_id, CONFIG)
-        text = None if file is None else file.decode(errors="replace")
+        file = reader.state(container.container_id, CONFIG)
+        text = None if file is None or file.content is None else file.content.decode(errors="replace")
+        # A file of ours has no date: whoever else writes it leaves one.
+        touched = file is not None and file.changed != 0
         drained = decode_drained(container.hostname, reader.file(container.container_id, RECORD))
-        mute = ObservedBalancer(container.container_id, text, "", (), drained)
+        mute = ObservedBalancer(container.container_id, text, "", (), drained, touched=touched)
         if not container.running:
             return mute
         try:

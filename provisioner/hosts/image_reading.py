@@ -54,6 +54,7 @@ def read_defaults(config: Answer) -> ImageDefaults:
         health=read_health(config.get("Healthcheck")),
         stop_signal=config.get("StopSignal") or "",
         volumes=tuple(sorted(config.get("Volumes") or ())),
+        working_dir=config.get("WorkingDir") or "",
     )
 
 

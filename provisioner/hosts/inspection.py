@@ -34,7 +34,7 @@ def read_container(inspection: Answer, image_id: str, defaults: ImageDefaults) -
         image_defaults=defaults,
         labels=dict(config.get("Labels") or {}),
         hostname=config.get("Hostname") or "",
-        ports=_ports(inspection["HostConfig"].get("PortBindings") or {}),
+        ports=read_ports(inspection["HostConfig"].get("PortBindings") or {}),
         addresses=_addresses(inspection),
         health=cast("HealthState", (state.get("Health") or {}).get("Status") or "none"),
         exit_code=state.get("ExitCode") or 0,
@@ -127,13 +127,15 @@ def _restart(policy: Answer) -> str:
     return f"{name}:{tries}" if name == "on-failure" and tries else str(name)
 
 
-def _ports(bindings: Mapping[str, Iterable[Answer] | None]) -> tuple[PublishedPort, ...]:
+def read_ports(bindings: Mapping[str, Iterable[Answer] | None]) -> tuple[PublishedPort, ...]:
+    """Return published ports in order, each once, from what an engine says of those that are asked for, or bound."""
     found = []
     for inside, published in bindings.items():
         port, _, protocol = inside.partition("/")
         if protocol in {"tcp", "udp"}:
             found += [_published(int(port), cast("Any", protocol), binding) for binding in published or ()]
-    return tuple(sorted(found, key=lambda port: (port.container_port, port.protocol, port.host_port, port.address)))
+    each = {(port.container_port, port.protocol, port.host_port, port.address): port for port in found}
+    return tuple(each[key] for key in sorted(each))
 
 
 def _published(port: int, protocol: Any, binding: Answer) -> PublishedPort:

@@ -5,30 +5,46 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import docker.errors
 
 from provisioner.errors import EngineRefused
+from provisioner.hosts.client import EngineClient
 from provisioner.hosts.connection import Connection
 from provisioner.hosts.container_files import read_file
+from provisioner.hosts.deviations.files import read_state
+from provisioner.hosts.deviations.look import Closer, Gathered, is_of_fleet, look_closer, told_changes
 from provisioner.hosts.engine import Engine
 from provisioner.hosts.engine_settings import read_settings
 from provisioner.hosts.image_lookup import ImageLookup
 from provisioner.hosts.image_reading import Answer, is_containerd, is_ours, read_listed, read_releases
 from provisioner.hosts.inspection import read_container
 from provisioner.hosts.pages import fetch_page
-from provisioner.hosts.probe import PROBE, read_addresses, read_listeners
+from provisioner.hosts.probe import PROBE, read_addresses, read_listeners, read_probe
 from provisioner.model.container import FLEET_LABEL
+from provisioner.model.file_state import FileState
 from provisioner.model.image import ImageDefaults, ImageFacts
 from provisioner.model.observed import EngineFacts, ObservedContainer, ObservedHost
 
-_AT_ONCE = 4
+_AT_ONCE = 6
+_LARGEST_MANAGED = 16 * 1024 * 1024
 _PAGE_SECONDS = 20.0
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "pids", "CpuCfsQuota": "cpus"}
+
+Question = Callable[[EngineClient, str], Any]
+
+_QUESTIONS: tuple[Question, ...] = (
+    lambda client, _: client.info(),
+    lambda client, _: client.version(api_version=False),
+    lambda client, _: client.containers(all=True),
+    lambda client, _: client.images(),
+    lambda client, fleet: client.volumes(filters={"label": f"{FLEET_LABEL}={fleet}"}),
+)
+"""What an engine is asked first, all at once: itself, its version, its containers, images and volumes."""
 
 _Asked = TypeVar("_Asked")
 _Told = TypeVar("_Told")
@@ -52,27 +68,34 @@ class EngineReader:
     def observe(self, fleet: str) -> ObservedHost:
         """Return the host as it is now. Raise HostUnreachable, EngineUnavailable or EngineRefused.
 
-        Layers, defaults and platform are filled in for images of ours and images of containers only.
+        Layers, defaults and platform are filled in for images of ours and images of containers only, deviations for
+        containers of this fleet.
         """
-        sight = self._sight
-        with sight.engine.client() as client:
-            info, versions = client.info(), client.version(api_version=False)
-            ids = [entry["Id"] for entry in client.containers(all=True)]
-            listed = client.images()
-            volumes = client.volumes(filters={"label": f"{FLEET_LABEL}={fleet}"}).get("Volumes") or ()
-        inspections = [found for found in _at_once(self._inspection, ids) if found is not None]
-        images = self._images(listed, {found["Image"] for found in inspections})
-        probed = sight.connection.run(PROBE).stdout.decode(errors="replace")
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            probing = pool.submit(self._sight.connection.run, PROBE)
+            asked = [pool.submit(_asked, self._sight.engine, question, fleet) for question in _QUESTIONS]
+            info, versions, listed, images_listed, volumes = (each.result() for each in asked)
+            watched = [entry["Id"] for entry in listed if is_of_fleet(entry, fleet)]
+            telling = {each: pool.submit(told_changes, self._sight.engine, each) for each in watched}
+            inspections = [each for each in pool.map(self._inspection, (e["Id"] for e in listed)) if each is not None]
+            images = self._images(images_listed, {found["Image"] for found in inspections})
+            probed = probing.result().stdout
+            told = {container_id: each.result() for container_id, each in telling.items()}
+        gathered = Gathered(info, read_probe(probed), tuple(inspections), told, images)
+        closer = look_closer(self._sight.connection, self._sight.engine, gathered)
+        text = probed.decode(errors="replace")
+        containers = (_deviating(_container(each, images), closer) for each in inspections)
         return ObservedHost(
-            name=sight.connection.name,
+            name=self._sight.connection.name,
             engine=self._facts(info, versions),
-            route=sight.connection.route(),
-            addresses=read_addresses(probed),
-            listeners=read_listeners(probed),
-            containers=tuple(sorted((_container(each, images) for each in inspections), key=lambda seen: seen.name)),
+            route=self._sight.connection.route(),
+            addresses=read_addresses(text),
+            listeners=read_listeners(text),
+            containers=tuple(sorted(containers, key=lambda seen: seen.name)),
             images=tuple(sorted(images.values(), key=lambda image: (image.tags, image.image_id))),
-            volumes=tuple(sorted(volume["Name"] for volume in volumes)),
+            volumes=tuple(sorted(volume["Name"] for volume in volumes.get("Volumes") or ())),
             releases=read_releases(images.values(), fleet),
+            sockets=closer.sockets,
         )
 
     def containers(self) -> ObservedHost:
@@ -105,6 +128,10 @@ class EngineReader:
     def file(self, container_id: str, path: str) -> bytes | None:
         """Return a file of a container, running or not; None where there is none."""
         return read_file(self._sight.engine, container_id, path)
+
+    def state(self, container_id: str, path: str) -> FileState | None:
+        """Return a file of a container with mode and owner, links not followed; None where there is none."""
+        return read_state(self._sight.engine, container_id, path, _LARGEST_MANAGED)
 
     def page(self, container_id: str, port: int, path: str) -> bytes:
         """Return the body of a page that a running container serves on one of its own ports. Raise EngineRefused."""
@@ -167,6 +194,17 @@ def _container(inspection: Answer, images: Mapping[str, ImageFacts]) -> Observed
     image = images.get(inspection["Image"])
     image_id: Any = image.image_id if image else inspection["Image"]
     return read_container(inspection, image_id, image.defaults if image else ImageDefaults())
+
+
+def _asked(engine: Engine, question: Question, fleet: str) -> Any:
+    with engine.client() as client:
+        return question(client, fleet)
+
+
+def _deviating(container: ObservedContainer, closer: Closer) -> ObservedContainer:
+    container_id = container.container_id
+    deviations, unseen = closer.deviations.get(container_id, ()), closer.unseen.get(container_id, ())
+    return replace(container, deviations=deviations, unseen=unseen) if deviations or unseen else container
 
 
 def _at_once(ask: Callable[[_Asked], _Told], about: Iterable[_Asked]) -> list[_Told]:

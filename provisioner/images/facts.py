@@ -37,6 +37,7 @@ def image_defaults(config: Mapping[str, Any]) -> ImageDefaults:
         user=str(config.get("User") or ""),
         health=_health(config.get("Healthcheck")),
         stop_signal=str(config.get("StopSignal") or ""),
+        working_dir=config.get("WorkingDir") or "",
         volumes=tuple(sorted(config.get("Volumes") or ())),
     )
 

@@ -18,7 +18,7 @@ from provisioner.model.spec import HealthCheck
 class DesiredNode:
     """One node: the image it runs, its options, where its slots answer and how it is judged.
 
-    `port` is inside the container, None for a worker.
+    `port` is inside the container, None for a worker; `volatile` are paths inside that its program writes itself.
     """
 
     node: Node
@@ -28,6 +28,7 @@ class DesiredNode:
     port: int | None
     healthcheck: HealthCheck
     secrets: tuple[DesiredSecret, ...] = later(())
+    volatile: tuple[str, ...] = later(())
 
 
 @dataclass(frozen=True, slots=True)

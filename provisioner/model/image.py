@@ -92,6 +92,7 @@ class ImageDefaults:
     health: EngineHealthTest | None = None
     stop_signal: str = ""
     volumes: tuple[str, ...] = ()
+    working_dir: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +184,13 @@ A Dockerfile that names this folder gets them, and is built without a network.
 """
 
 
+OUR_IMAGES = "provisioner/"
+"""What every tag of ours begins with."""
+
+
 def image_repository(fleet: str, service: str) -> str:
     """Return the repository our images of a service are tagged in; `release` holds the fleet's releases."""
-    return f"provisioner/{fleet}/{service}"
+    return f"{OUR_IMAGES}{fleet}/{service}"
 
 
 COURIER_REPOSITORY = "provisioner/courier"

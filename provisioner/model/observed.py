@@ -14,7 +14,9 @@ from provisioner.model.container import (
     ContainerOptions,
     PublishedPort,
 )
+from provisioner.model.deviation import Deviation, Unseen
 from provisioner.model.image import ImageDefaults, ImageFacts
+from provisioner.model.sockets import OpenSocket
 
 ContainerState = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 ALIVE: frozenset[ContainerState] = frozenset({"running", "paused", "restarting"})
@@ -32,7 +34,8 @@ class ObservedContainer:
 
     `started_at` is the engine's own text (RFC 3339), only compared for equality. `addresses` are its own on
     the engine's networks. `secrets` are digests of what it was given, by key; `secrets_volume` is the volume of its
-    own that they lie in, empty where it has none.
+    own that they lie in, empty where it has none. `deviations` are what it has and no request of ours leaves there,
+    `unseen` what of it could not be looked at; both only where a whole host was observed.
     """
 
     container_id: str
@@ -52,6 +55,8 @@ class ObservedContainer:
     started_at: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict)
     secrets_volume: str = ""
+    deviations: tuple[Deviation, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -103,7 +108,8 @@ class ObservedRelease:
 class ObservedBalancer:
     """The balancer of a host: its file, the digest its running worker shows, its servers, and who was drained by hand.
 
-    `text` is None where the file could not be read, `running_digest` empty where no worker answers.
+    `text` is None where the file could not be read, `running_digest` empty where no worker answers. `touched` tells
+    that somebody else wrote the file last, whatever it says: what its worker read then nobody knows.
     """
 
     container_id: str
@@ -111,6 +117,7 @@ class ObservedBalancer:
     running_digest: str
     servers: tuple[ServerState, ...] = ()
     drained: tuple[Drained, ...] = ()
+    touched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,7 @@ class ObservedHost:
     """One host: engine, route, own addresses, all containers and images, our volumes, releases and balancer.
 
     `listeners` are address and port of whatever accepts TCP connections there; an empty address means all of them.
+    `sockets` are those that nothing accounts for which a host alone can tell.
     """
 
     name: str
@@ -157,6 +165,7 @@ class ObservedHost:
     volumes: tuple[str, ...] = ()
     releases: tuple[ObservedRelease, ...] = ()
     balancer: ObservedBalancer | None = None
+    sockets: tuple[OpenSocket, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

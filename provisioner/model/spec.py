@@ -122,7 +122,8 @@ class SecretUse:
 class Service:
     """A kind of container. `replicas` is per host; `stop_grace_period` is seconds; a worker has no port.
 
-    `release_command` runs once in the new image before the first node changes.
+    `release_command` runs once in the new image before the first node changes; `volatile` are paths that its program
+    writes itself.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Service:
     files: tuple[ManagedFile, ...] = ()
     volumes: tuple[Volume, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = ()
+    volatile: tuple[str, ...] = ()
     user: str | None = None
     platform: str | None = None
     healthcheck: HealthCheck = HealthCheck()

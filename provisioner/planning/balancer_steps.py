@@ -66,7 +66,7 @@ def _opening(scene: Scene, balancer: DesiredBalancer, config: BalancerConfig) ->
         yield from _revive(balancer, container)
     drained = drained_nodes(scene.observed)
     right = seen is not None and (seen.running_digest, seen.text, seen.drained) == (digest, text, drained)
-    if not right or _astray(scene, config, balancer):
+    if not right or (seen is not None and seen.touched) or _astray(scene, config, balancer):
         action = _configure_action(balancer, text, digest, "")
         action = action if seen is None or seen.drained == drained else replace(action, drained=drained)
         yield Step(f"{balancer.host}: give the balancer its file", (action,))

@@ -65,6 +65,7 @@ def _node(spec: FleetSpec, placed: PlacedNode, images: ImageIndex) -> DesiredNod
         slots=placed.slots,
         port=service.port,
         healthcheck=service.healthcheck,
+        volatile=tuple(sorted(service.volatile)),
         secrets=tuple(sorted((_secret(use) for use in service.secrets), key=lambda secret: secret.key)),
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
-from provisioner.model.container import LEASE_LABEL, NODE_LABEL, PublishedPort
+from provisioner.model.container import NODE_LABEL, PublishedPort
 from provisioner.model.desired import Desired, DesiredBalancer
 from provisioner.model.drift import Drift, DriftClass
 from provisioner.model.observed import Observed, ObservedContainer, ObservedHost
@@ -17,6 +18,9 @@ from provisioner.planning.fields import (
     ABSENT,
     PRESENT,
     Difference,
+    deviation_differences,
+    health_difference,
+    hostname_difference,
     image_difference,
     option_differences,
     port_difference,
@@ -31,9 +35,14 @@ from provisioner.planning.pairing import (
     view,
 )
 from provisioner.planning.rotation import rotation_differences
+from provisioner.planning.unified import unified
+from provisioner.planning.unmanaged import unmanaged
 
 SHOWN_DIGEST = re.compile(r"description cfg=([0-9a-f]{64})")
 """Where a balancer's file says which file it is; it proves nothing, somebody may have edited the rest."""
+
+UNPROVEN = "unproven"
+_TOUCHED = "somebody wrote the file by hand, and its worker may have read something else before that"
 
 BALANCER_NODE = f"{LOAD_BALANCER}-1"
 
@@ -47,8 +56,9 @@ def diff(desired: Desired, observed: Observed, applied: Desired | None = None) -
     absent = unenforceable(observed)
     rows = list(_unknown(observed))
     for host in observed.hosts:
+        rows += _unseen(desired, host)
         rows += _host_rows(desired, host, absent, _explained(applied, host, absent))
-        rows += _unmanaged(desired, host)
+        rows += unmanaged(desired, host)
     return tuple(sorted(rows))
 
 
@@ -65,11 +75,7 @@ def _host_rows(
 ) -> Iterator[Drift]:
     for row in _differences(desired, host, absent, "pending"):
         drifted = behind is not None and (row.node, row.kind, row.key) in behind
-        yield _with_class(row, "drift") if drifted else row
-
-
-def _with_class(row: Drift, drift_class: DriftClass) -> Drift:
-    return Drift(row.host, row.node, row.kind, row.key, row.desired, row.observed, drift_class)
+        yield replace(row, drift_class="drift") if drifted else row
 
 
 def _differences(
@@ -92,7 +98,7 @@ def _differences(
 
 
 def _row(host: str, node: str, row: Difference, drift_class: DriftClass) -> Drift:
-    return Drift(host, node, row.kind, row.key, row.desired, row.observed, drift_class)
+    return Drift(host, node, row.kind, row.key, row.desired, row.observed, drift_class, row.detail, row.note)
 
 
 def node_differences(seen: NodeView, absent: Collection[str]) -> Iterator[Difference]:
@@ -109,12 +115,16 @@ def node_differences(seen: NodeView, absent: Collection[str]) -> Iterator[Differ
         for inside, outside, address in slot_ports(seen.desired, seen.current.slot)
     )
     yield from _container(
-        image_difference(seen.desired.image, container.image_id), port_difference(wanted, container.ports)
+        image_difference(seen.desired.image, container.image_id),
+        port_difference(wanted, container.ports),
+        hostname_difference(container, seen.desired.node.host),
+        health_difference(container),
     )
     yield from option_differences(
         desired_options(seen.desired, container, absent), enforceable(container.options, absent)
     )
     yield from secret_differences(seen.desired.secrets, container.secrets)
+    yield from deviation_differences(container, seen.desired.volatile)
     yield from _state(container)
 
 
@@ -136,7 +146,9 @@ def balancer_differences(
     yield from _file(balancer, host.balancer.text)
     if container.running and host.balancer.running_digest != balancer.digest:
         yield Difference("config", "running", balancer.digest, host.balancer.running_digest or "no answer")
-    elif container.running:
+    elif container.running and host.balancer.touched and host.balancer.text == balancer.text:
+        yield Difference("config", "running", balancer.digest, UNPROVEN, note=_TOUCHED)
+    if container.running and host.balancer.running_digest == balancer.digest:
         yield from rotation_differences(desired, balancer.config, host.balancer)
 
 
@@ -145,9 +157,12 @@ def container_differences(
 ) -> Iterator[Difference]:
     """Yield what differs at a balancer's container, its file and its state left aside."""
     yield from _container(
-        image_difference(balancer.image, container.image_id), port_difference(balancer.ports, container.ports)
+        image_difference(balancer.image, container.image_id),
+        port_difference(balancer.ports, container.ports),
+        hostname_difference(container, balancer.host),
     )
     yield from option_differences(desired_options(balancer, container, absent), enforceable(container.options, absent))
+    yield from deviation_differences(container)
 
 
 def _container(*differences: Difference | None) -> Iterator[Difference]:
@@ -165,7 +180,8 @@ def _file(balancer: DesiredBalancer, text: str | None) -> Iterator[Difference]:
     elif text != balancer.text:
         claimed = SHOWN_DIGEST.search(text)
         other = claimed is not None and claimed[1] != balancer.digest
-        yield Difference("config", "file", balancer.digest, claimed[1] if claimed and other else "edited")
+        detail = unified("haproxy.cfg", balancer.text, text)
+        yield Difference("config", "file", balancer.digest, claimed[1] if claimed and other else "edited", detail)
 
 
 def surplus(desired: Desired, host: ObservedHost) -> tuple[ObservedContainer, ...]:
@@ -183,11 +199,12 @@ def stray_volumes(fleet: str, host: ObservedHost) -> tuple[str, ...]:
     return tuple(each for each in host.volumes if is_secrets_volume(fleet, each) and each not in used)
 
 
-def _unmanaged(desired: Desired, host: ObservedHost) -> Iterator[Drift]:
+def _unseen(desired: Desired, host: ObservedHost) -> Iterator[Drift]:
+    """Yield what of our containers could not be looked at: that is never clean."""
     for container in host.containers:
-        foreign = not container.fleet and LEASE_LABEL not in container.labels
-        if foreign and not belongs(desired, container, host.name):
-            yield Drift(host.name, "", "container", container.name, ABSENT, container.state, "unmanaged")
+        for each in container.unseen if belongs(desired, container, host.name) else ():
+            node = container.labels.get(NODE_LABEL, "")
+            yield Drift(host.name, node, each.kind, container.name, "observed", each.reason, "unknown")
 
 
 def _unknown(observed: Observed) -> Iterator[Drift]:

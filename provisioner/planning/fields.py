@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from provisioner.model.container import ContainerOptions, EngineHealthTest, Mount, PublishedPort
 from provisioner.model.image import ImageTarget, Known, ToBuild, ToFetch
+from provisioner.model.observed import ObservedContainer
 from provisioner.model.secret import MASKED, UNREADABLE, DesiredSecret
 
 ABSENT = "absent"
@@ -18,12 +19,14 @@ CHANGED = "changed"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field that differs, both values as text."""
+    """One field that differs, both values as text; `detail` is a unified diff, `note` what else has to be known."""
 
     kind: str
     key: str
     desired: str
     observed: str
+    detail: str = ""
+    note: str = ""
 
 
 def option_differences(wanted: ContainerOptions, seen: ContainerOptions) -> Iterator[Difference]:
@@ -88,6 +91,29 @@ def port_difference(wanted: tuple[PublishedPort, ...], seen: tuple[PublishedPort
     """Return what differs in the published ports."""
     desired, observed = ports_text(wanted), ports_text(seen)
     return None if desired == observed else Difference("ports", "", desired, observed)
+
+
+def health_difference(container: ObservedContainer) -> Difference | None:
+    """Return that a container's own test, which its engine runs, fails; one that does not run has no say."""
+    sick = container.running and container.health == "unhealthy"
+    return Difference("state", "health", "healthy", container.health) if sick else None
+
+
+def hostname_difference(container: ObservedContainer, host: str) -> Difference | None:
+    """Return that a container is called otherwise than its host; one in another's network has no name of its own."""
+    shared = container.options.network.startswith("container:")
+    return None if shared or container.hostname == host else Difference("hostname", "", host, container.hostname)
+
+
+def deviation_differences(container: ObservedContainer, volatile: Collection[str] = ()) -> Iterator[Difference]:
+    """Yield what a container has that no request of ours leaves there; `volatile` paths are its program's own."""
+    for each in container.deviations:
+        if not (each.kind == "files" and _is_below(each.key, volatile)):
+            yield Difference(each.kind, each.key, each.desired, each.observed, each.detail, each.note)
+
+
+def _is_below(path: str, folders: Collection[str]) -> bool:
+    return any(path == folder or path.startswith(f"{folder.rstrip('/')}/") for folder in folders)
 
 
 def ports_text(ports: tuple[PublishedPort, ...]) -> str:

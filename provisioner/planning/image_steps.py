@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from provisioner.model.image import ImageTarget, Known, ToBuild, ToFetch
 from provisioner.model.plan import Action, BuildImage, FetchImage, ShipImage, Step
 from provisioner.model.spec import LOAD_BALANCER
+from provisioner.planning.keeping import tag_astray
 from provisioner.planning.pairing import has_image
 from provisioner.planning.scene import Scene
 
@@ -50,4 +51,6 @@ def _make(image: ImageTarget, service: str, builder: str) -> Iterator[Action]:
 
 def _lacks(scene: Scene, name: str, image: ImageTarget) -> bool:
     host = scene.observed.host(name)
-    return host is not None and not (isinstance(image, Known) and has_image(host, image.image_id))
+    if host is None:
+        return False
+    return not (isinstance(image, Known) and has_image(host, image.image_id) and not tag_astray(host, image))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from provisioner.model.desired import Desired
 from provisioner.model.drift import Drift
-from provisioner.model.image import BuildInputs, Known, image_repository
+from provisioner.model.image import OUR_IMAGES, BuildInputs, Known, image_repository
 from provisioner.model.keeping import INPUTS, InputsSection, SectionKind, WantedInputs
 from provisioner.model.lock import LockedPackages, LockedSuite
 from provisioner.model.observed import Observed, ObservedHost
@@ -21,6 +21,7 @@ from provisioner.planning.pairing import has_image
 
 _ORDER: tuple[SectionKind, ...] = ("image", "root", "packages", "wheels", "context")
 _TAG_DIGITS = 16
+_MOVED = "what runs is told by its image's id and goes on; the tag alone names another image"
 _BACK = "what to go back to is kept on every host"
 
 
@@ -91,7 +92,26 @@ def lost(last: Release | None, before: Release | None, seen: Observed, cached: C
         return ()
     missing = (*current_keepsakes(last, seen), *earlier_keepsakes(before, last.content.desired, seen, cached))
     rows = {Drift(each.host, "", each.kind, each.name, PRESENT, ABSENT, "drift") for each in missing}
-    return tuple(sorted(rows))
+    return tuple(sorted({*rows, *_images_astray(last.content.desired, seen)}))
+
+
+def _images_astray(desired: Desired, seen: Observed) -> Iterator[Drift]:
+    """Yield images of the release that a host lost, and tags of ours that name another image there."""
+    for host in _observed(desired, seen):
+        for _, image in dict.fromkeys(_carried(desired, host.name)):
+            if not has_image(host, image.image_id):
+                yield Drift(host.name, "", "image", image.reference, PRESENT, ABSENT, "drift")
+            elif other := tag_astray(host, image):
+                yield Drift(host.name, "", "image", image.reference, image.image_id, other, "drift", note=_MOVED)
+
+
+def tag_astray(host: ObservedHost, image: Known) -> str:
+    """Return the id of another image that a tag of ours names on a host, empty where it names the right one or none."""
+    if not image.reference.startswith(OUR_IMAGES):
+        return ""
+    return next(
+        (each.image_id for each in host.images if image.reference in each.tags and each.image_id != image.image_id), ""
+    )
 
 
 def current_keepsakes(release: Release, seen: Observed) -> Iterator[Keepsake]:

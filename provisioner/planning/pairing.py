@@ -11,6 +11,7 @@ from provisioner.model.image import Known
 from provisioner.model.observed import ALIVE, Observed, ObservedContainer, ObservedHost
 from provisioner.model.placement import SLOTS, Slot, balancer_names, container_name
 from provisioner.planning.effective import effective, enforceable, fingerprint
+from provisioner.planning.fields import deviation_differences, health_difference, hostname_difference
 
 STOPPED = "no"
 """The restart policy of a container that was stopped for good."""
@@ -56,8 +57,12 @@ def _worth(occupant: Occupant) -> tuple[bool, bool, str]:
 def is_as_desired(desired: DesiredNode, slot: Slot, container: ObservedContainer, absent: Collection[str]) -> bool:
     """Tell whether a container, running or not, has the image, the options and the port its slot should have.
 
-    One that we stopped has lost its restart policy, and gets it back with its next start.
+    One that we stopped has lost its restart policy, and gets it back with its next start. One that has anything beside,
+    or whose own test fails, is not as desired.
     """
+    deviates = any(deviation_differences(container, desired.volatile))
+    if deviates or health_difference(container) or hostname_difference(container, desired.node.host):
+        return False
     container = _restartable(desired, container)
     ports = tuple((port.container_port, port.host_port, port.address) for port in container.ports)
     return ports == slot_ports(desired, slot) and _wanted(desired, container, absent) == _seen(container, absent)

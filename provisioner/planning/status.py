@@ -11,7 +11,7 @@ from provisioner.model.placement import Slot, server_name
 from provisioner.model.release import Release
 from provisioner.model.status import BalancerStatus, FleetStatus, HostStatus, NodeState, NodeStatus
 from provisioner.planning.balancer_slots import balancer_containers
-from provisioner.planning.diff import BALANCER_NODE
+from provisioner.planning.diff import BALANCER_NODE, diff
 from provisioner.planning.drained import drained_nodes
 from provisioner.planning.fields import ports_text
 from provisioner.planning.pairing import NodeView, desired_fingerprint, observed_fingerprint, unenforceable, view
@@ -27,7 +27,10 @@ def status(fleet: str, desired: Desired | None, observed: Observed, last: Releas
     return FleetStatus(
         fleet=fleet,
         release=last.name if last else None,
-        uniform=last is not None and not observed.unreachable and _uniform(nodes, balancers, last),
+        uniform=last is not None
+        and not observed.unreachable
+        and _uniform(nodes, balancers, last)
+        and not _drifted(desired, observed),
         hosts=tuple(_hosts(observed)),
         nodes=nodes,
         balancers=balancers,
@@ -46,6 +49,16 @@ def _uniform(nodes: tuple[NodeStatus, ...], balancers: tuple[BalancerStatus, ...
         and all(balancer.state == "healthy" for balancer in balancers)
         and all(len(fingerprints) == 1 for fingerprints in by_service.values())
     )
+
+
+def _drifted(desired: Desired | None, observed: Observed) -> bool:
+    """Tell whether anything declared is not as the release has it; what nobody declared makes nothing less uniform.
+
+    Where somebody drained a node the balancers' files are not the release's own, and are told by their digests.
+    """
+    left_aside = {"config", "rotation"} if drained_nodes(observed) else set[str]()
+    rows = diff(desired, observed, desired) if desired else ()
+    return any(row.drift_class == "drift" and row.node and row.kind not in left_aside for row in rows)
 
 
 def _hosts(observed: Observed) -> Iterator[HostStatus]:

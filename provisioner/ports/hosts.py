@@ -9,6 +9,7 @@ from typing import Protocol
 from provisioner.model.balancer import FULL_SHARE, AdminState, Drained
 from provisioner.model.evidence import Answer, ContainerPast, DiskRoom, ListeningSocket, Question
 from provisioner.model.facts import HostFacts
+from provisioner.model.file_state import FileState
 from provisioner.model.inventory import Host
 from provisioner.model.lease import LeaseClaim, LeaseSight
 from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
@@ -30,6 +31,9 @@ class HostReader(Protocol):
 
     def file(self, container_id: str, path: str) -> bytes | None:
         """Return a file of a container, running or not; None where there is none."""
+
+    def state(self, container_id: str, path: str) -> FileState | None:
+        """Return a file of a container with mode and owner, links not followed; None where there is none."""
 
     def page(self, container_id: str, port: int, path: str) -> bytes:
         """Return the body of a page that a running container serves on one of its own ports. Raise EngineRefused."""

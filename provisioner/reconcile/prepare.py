@@ -23,6 +23,7 @@ from provisioner.planning.naming import next_number
 from provisioner.planning.rollout import plan
 from provisioner.planning.scene import Scene
 from provisioner.ports import Builder
+from provisioner.reconcile.managed_files import rendered_files, with_managed_files
 from provisioner.reconcile.observe import before_last, departed_hosts, observe, read_release
 from provisioner.reconcile.secrets import informed, missing, not_compared, with_secrets
 from provisioner.reconcile.world import Intent, Lookout
@@ -95,6 +96,8 @@ def look(lookout: Lookout, intent: Intent, *, secrets: bool = True) -> Seen:
     seen = _look(lookout, intent)
     if not secrets:
         return seen
+    rendered = rendered_files((seen.before_last, seen.last))
+    seen = replace(seen, observed=with_managed_files(lookout, seen.observed, seen.hosts, rendered))
     fleets = (intent.desire({}), *((seen.last.content.desired,) if seen.last else ()))
     return replace(seen, observed=with_secrets(lookout, intent.vault, seen.observed, seen.hosts, fleets))
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from provisioner.errors import EngineRefused, HostError, SecretMissing
 from provisioner.model.container import Mount
 from provisioner.model.desired import Desired
+from provisioner.model.deviation import Deviation
 from provisioner.model.drift import Drift
+from provisioner.model.file_state import FileState
 from provisioner.model.inventory import Host
 from provisioner.model.observed import Observed, ObservedContainer, ObservedHost, Unreachable
 from provisioner.model.placement import SLOTS, container_name
@@ -16,8 +18,13 @@ from provisioner.model.plan import MissingSecret, Plan, RunReleaseCommand, Start
 from provisioner.model.secret import MASKED, SECRETS_FOLDER, UNREADABLE, DesiredSecret, Secret, secrets_volume
 from provisioner.ports import HostReader
 from provisioner.reconcile.at_once import at_once
+from provisioner.reconcile.secret_delivery import MODE as SECRET_MODE
+from provisioner.reconcile.secret_delivery import owner
 from provisioner.reconcile.vault import Vault
 from provisioner.reconcile.world import Lookout
+
+NO_FILE = "no file"
+"""Stands for the digest of a secret in whose place something else lies."""
 
 Uses = Mapping[str, tuple[DesiredSecret, ...]]
 """What containers are, or were, given: by the name of the container."""
@@ -127,23 +134,36 @@ class _Glance:
             return seen
         files = [use for use in uses if not use.environment]
         variables = {use.environment: use for use in uses if use.environment}
-        found = self._files(host, seen, files) if own and own.target == SECRETS_FOLDER and files else {}
+        found, rights = self._files(host, seen, files) if own and own.target == SECRETS_FOLDER and files else ({}, ())
         for name, use in variables.items():
             if name in container.options.environment:
                 found[use.key] = self._digest(use, Secret(container.options.environment[name]))
         plain = {name: text for name, text in container.options.environment.items() if name not in variables}
         delivered = own is not None and own.read_only and any(use.key in found for use in files)
         mounts = tuple(mount for mount in container.options.mounts if not (delivered and mount == own))
-        return replace(seen, options=replace(seen.options, environment=plain, mounts=mounts), secrets=found)
+        options = replace(seen.options, environment=plain, mounts=mounts)
+        return replace(seen, options=options, secrets=found, deviations=(*seen.deviations, *rights))
 
-    def _files(self, host: str, container: ObservedContainer, uses: Iterable[DesiredSecret]) -> dict[str, str]:
+    def _files(
+        self, host: str, container: ObservedContainer, uses: Iterable[DesiredSecret]
+    ) -> tuple[dict[str, str], tuple[Deviation, ...]]:
+        """Return the digests of the secrets that a container finds as files, and modes and owners that are wrong."""
         reader = self.lookout.readers.reader(self.hosts[host])
         read = {use.key: self._file(reader, container, use) for use in uses}
-        return {key: digest for key, digest in read.items() if digest}
+        rights = [_rights(key, container, state) for key, state in read.items() if isinstance(state, FileState)]
+        digests = {use.key: self._told(use, read[use.key]) for use in uses}
+        return {key: digest for key, digest in digests.items() if digest}, tuple(each for each in rights if each)
 
-    def _file(self, reader: HostReader, container: ObservedContainer, use: DesiredSecret) -> str:
+    def _told(self, use: DesiredSecret, state: FileState | str | None) -> str:
+        if state is None or isinstance(state, str):
+            return state or ""
+        if state.content is None:
+            return NO_FILE
+        return self._digest(use, Secret(state.content.decode(errors="surrogateescape")))
+
+    def _file(self, reader: HostReader, container: ObservedContainer, use: DesiredSecret) -> FileState | str | None:
         try:
-            content = reader.file(container.container_id, f"{SECRETS_FOLDER}/{use.name}")
+            return reader.state(container.container_id, f"{SECRETS_FOLDER}/{use.name}")
         except EngineRefused as error:
             if not container.running:
                 return UNREADABLE
@@ -152,10 +172,16 @@ class _Glance:
                 f"the secrets of {container.name} cannot be read: {error.reason}",
                 hint="remove that container by hand if this stays so, and apply again",
             ) from error
-        return "" if content is None else self._digest(use, Secret(content.decode(errors="surrogateescape")))
 
     def _digest(self, use: DesiredSecret, value: Secret) -> str:
         return self.vault.digest(self.fleet, use.name, value)
+
+
+def _rights(key: str, container: ObservedContainer, state: FileState) -> Deviation | None:
+    """Return the mode and owner of a secret's file, where they are not those that we gave it."""
+    uid = owner(container.options.user or "", None)
+    usual = FileState(None, SECRET_MODE, state.uid if uid is None else uid, 0)
+    return None if state.rights == usual.rights else Deviation("secret", f"{key} mode", usual.rights, state.rights)
 
 
 def own_mount(container: ObservedContainer) -> Mount | None:

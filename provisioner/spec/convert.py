@@ -120,6 +120,8 @@ def _service(name: str, text: ServiceText, source: SourceText) -> Service:
         given["volumes"] = tuple(Volume(**_given(volume)) for volume in text.volumes)
     if "tmpfs" in given:
         given["tmpfs"] = tuple(Tmpfs(target, options) for target, options in text.tmpfs)
+    if "volatile" in given:
+        given["volatile"] = tuple(given["volatile"])
     if "healthcheck" in given:
         given["healthcheck"] = _health(text.healthcheck)
     if "resources" in given:

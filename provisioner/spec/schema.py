@@ -157,6 +157,7 @@ class ServiceText(Strict):
     files: dict[kind.FilePath, FileText] = key("Files of the container by absolute path, equal on all peers.")
     volumes: Volumes = key("Volumes, as NAME:/path[:ro] or with source, target and read_only.")
     tmpfs: TmpfsLines = key("File systems in memory, as /path[:options].")
+    volatile: list[kind.AbsolutePath] = key("Paths that its program writes itself, so that nobody compares them.")
     user: kind.User = key("User, or user:group, the container runs as.")
     platform: kind.Platform = key("Platform of its image; what the hosts have in common where absent.")
     healthcheck: HealthText = key("How a node is judged healthy; a TCP connect where absent.")

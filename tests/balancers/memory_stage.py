@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from provisioner.balancers.memory import CONFIG, MemoryBalancer, MemoryBalancers
 from provisioner.model.balancer import Backend, BalancerConfig, Check, Server
+from provisioner.model.file_state import FileState
 from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
 from provisioner.model.spec import Bind, Route
 from provisioner.ports import Completed, FileContent, Stream
@@ -136,6 +137,10 @@ class MemoryStage:
     def file(self, container_id: str, path: str) -> bytes | None:
         """Read a file."""
         return self.files.get(path)
+
+    def state(self, container_id: str, path: str) -> FileState | None:
+        """Read a file."""
+        return FileState(self.files[path], 0o444, 0, 0) if path in self.files else None
 
     def run(self, container_id: str, argv: tuple[str, ...]) -> Completed:
         """Run nothing."""

@@ -19,6 +19,7 @@ from provisioner.balancers.haproxy import HaproxyBalancer, HaproxyBalancers
 from provisioner.errors import EngineRefused
 from provisioner.model.balancer import Backend, BalancerConfig, Check, Server, ServerState
 from provisioner.model.container import ContainerOptions
+from provisioner.model.file_state import FileState
 from provisioner.model.observed import ObservedBalancer, ObservedContainer, ObservedHost
 from provisioner.model.spec import Bind, Route
 from provisioner.ports import Completed, FileContent, Stream
@@ -255,6 +256,11 @@ class Stage:
     def file(self, container_id: str, path: str) -> bytes | None:
         """Read a file."""
         return self.get(container_id, path)
+
+    def state(self, container_id: str, path: str) -> FileState | None:
+        """Read a file, which has no date: an archive of ours gave it none."""
+        content = self.get(container_id, path)
+        return None if content is None else FileState(content, 0o444, 0, 0)
 
     def page(self, container_id: str, port: int, path: str) -> bytes:
         """Read a page from the port that stands for one of the container."""

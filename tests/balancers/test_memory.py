@@ -14,6 +14,7 @@ from provisioner.balancers.memory_file import CheckRule, parse
 from provisioner.errors import BalancerRefused
 from provisioner.model.balancer import Backend, BalancerConfig, Check, Server, ServerState
 from provisioner.model.container import ContainerOptions
+from provisioner.model.file_state import FileState
 from provisioner.model.observed import ObservedContainer, ObservedHost
 from provisioner.model.spec import Bind, Route
 from provisioner.ports import Balancers, Completed, FileContent, Stream
@@ -127,6 +128,11 @@ class Reader:
     def file(self, container_id: str, path: str) -> bytes | None:
         """Read a file."""
         return self.stage.files.get(path)
+
+    def state(self, container_id: str, path: str) -> FileState | None:
+        """Read a file."""
+        content = self.file(container_id, path)
+        return None if content is None else FileState(content, 0o444, 0, 0)
 
     def page(self, container_id: str, port: int, path: str) -> bytes:
         """Serve nothing."""

@@ -14,6 +14,7 @@ from provisioner.hosts.memory.containers import end
 from provisioner.hosts.memory.reader import MemoryReader
 from provisioner.model.container import ContainerOptions, ContainerRequest, Mount
 from provisioner.model.event import ActionFailed, Finished
+from provisioner.model.file_state import FileState
 from provisioner.model.release import Release
 from provisioner.model.spec import FleetSpec, FromVariable, SecretUse
 from provisioner.reconcile.apply import Consent, apply
@@ -315,7 +316,7 @@ def test_a_host_that_leaves_keeps_no_secret(shop: Simulation) -> None:
 class Refusing(MemoryReader):
     """Stands for an engine that gives no file out."""
 
-    def file(self, container_id: str, path: str) -> bytes | None:
+    def state(self, container_id: str, path: str) -> FileState | None:
         """Refuse."""
         raise EngineRefused("web1", f"the engine answers: cannot read {path} of {container_id}", status=500)
 

@@ -56,6 +56,7 @@ def test_every_key_of_a_service_reads() -> None:
         hosts="web:&prod:!web3",
         source=FromTemplate("python-web", "/srv/fleets/app", "python", {"WORKERS": "4", "FLAG": "no"}),
         replicas=2,
+        volatile=("/var/cache/app",),
         port=8000,
         host_port=18000,
         command=("serve", "--name", "my shop"),

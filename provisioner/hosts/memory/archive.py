@@ -105,6 +105,7 @@ def _defaults(settings: Mapping[str, Any]) -> ImageDefaults:
         health=_health(settings.get("Healthcheck")),
         stop_signal=settings.get("StopSignal") or "",
         volumes=tuple(sorted(settings.get("Volumes") or ())),
+        working_dir=settings.get("WorkingDir") or "",
     )
 
 

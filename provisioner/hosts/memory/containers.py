@@ -7,6 +7,8 @@ from provisioner.hosts.memory.behaviour import AppBehaviour, Tenure
 from provisioner.hosts.memory.machine import HeldContainer, HeldVolume, Machine, clash
 from provisioner.model.container import FLEET_LABEL, ContainerRequest
 
+_REWRITTEN = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+
 KILLED = 137
 """The exit status of a program that was killed."""
 
@@ -120,6 +122,8 @@ def begin(machine: Machine, held: HeldContainer) -> None:
     _close(held, at)
     held.stage, held.exit_code = "started", 0
     held.started_at = _moment(machine)
+    # A start writes the engine's own files anew, and ends whatever was running beside the program.
+    held.deviations = [each for each in held.deviations if each.kind != "process" and each.key not in _REWRITTEN]
     held.tenures.append(Tenure(held.behaviour, held.restart, at, at))
 
 

@@ -13,6 +13,7 @@ from provisioner.hosts.memory.line import Line
 from provisioner.hosts.memory.machine import Machine
 from provisioner.hosts.memory.reader import MemoryReader
 from provisioner.hosts.memory.shell import MemoryShell
+from provisioner.model.deviation import Deviation
 from provisioner.model.inventory import Host
 from provisioner.ports import Clock
 
@@ -78,6 +79,10 @@ class MemoryHost:
     def pause(self, name: str) -> None:
         """Pause a running container by hand."""
         suspend(self.machine, self.machine.need(name))
+
+    def deviate(self, name: str, deviation: Deviation) -> None:
+        """Change something of a container by hand that no request of ours asks for."""
+        self.machine.need(name).deviations.append(deviation)
 
     def behave(self, name: str, behaviour: AppBehaviour) -> None:
         """Let a running container behave otherwise from now on."""

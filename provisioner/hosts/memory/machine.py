@@ -13,8 +13,10 @@ from provisioner.hosts.memory.behaviour import AppBehaviour, Life, Tenure
 from provisioner.hosts.memory.images import MemoryImages
 from provisioner.hosts.memory.line import Line
 from provisioner.model.container import ContainerRequest, Mount, PublishedPort
+from provisioner.model.deviation import Deviation
 from provisioner.model.image import ImageDefaults
 from provisioner.model.observed import ContainerState
+from provisioner.model.sockets import OpenSocket
 from provisioner.ports import Clock, Completed, FileContent, Stream
 
 Folder = dict[str, FileContent]
@@ -39,6 +41,7 @@ class HeldContainer:
     tenures: list[Tenure] = field(default_factory=list)
     files: Folder = field(default_factory=dict)
     signals: list[str] = field(default_factory=list)
+    deviations: list[Deviation] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -86,7 +89,8 @@ class Machine:
 
     `behaviours` says by image id, or by a container's name, how programs behave, `execute` and `converse` what runs
     inside containers;
-    `strangers` are address and port of what listens there and is no container. `examined` refuses to have something
+    `strangers` are address and port of what listens there and is no container, `sockets` what nobody accounts for.
+    `examined` refuses to have something
     looked at more closely (`sockets`, `answer`, …).
     """
 
@@ -99,6 +103,7 @@ class Machine:
         self.former: list[tuple[ContainerRequest, list[Tenure]]] = []
         self.volumes: dict[str, HeldVolume] = {}
         self.strangers: set[tuple[str, int]] = set()
+        self.sockets: set[OpenSocket] = set()
         self.images = MemoryImages(line, self._image_in_use)
         self.execute: Callable[[str, tuple[str, ...]], Completed | None] = lambda _id, _argv: None
         self.converse: Callable[[str, tuple[str, ...]], Stream] | None = None

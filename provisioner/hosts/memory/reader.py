@@ -8,6 +8,7 @@ from dataclasses import replace
 from provisioner.errors import EngineRefused
 from provisioner.hosts.memory.machine import HeldContainer, Machine, locate
 from provisioner.model.container import FLEET_LABEL, KIND_LABEL, EngineHealthTest
+from provisioner.model.file_state import FileState
 from provisioner.model.image import ImageFacts
 from provisioner.model.inventory import Host
 from provisioner.model.observed import (
@@ -20,6 +21,8 @@ from provisioner.model.observed import (
     release_outcome,
 )
 from provisioner.planning.effective import effective
+
+_IMAGE_MODE = 0o644
 
 ENGINE = EngineFacts("20.10.24", "1.41", "classic", "linux/amd64", "streamlocal")
 
@@ -44,10 +47,11 @@ class MemoryReader:
                 route=HostRoute(host.name, host.address, host.port or 22, host.user or "root"),
                 addresses=tuple(dict.fromkeys(("127.0.0.1", host.private_address or host.address))),
                 listeners=tuple(sorted(_listeners(machine), key=lambda each: (each[1], each[0]))),
-                containers=tuple(seen(machine, held) for held in machine.containers.values()),
+                containers=tuple(_deviating(machine, held, fleet) for held in machine.containers.values()),
                 images=machine.images.all(),
                 volumes=tuple(sorted(volume.name for volume in volumes)),
                 releases=releases(machine.images.all(), fleet),
+                sockets=tuple(sorted(machine.sockets)),
             )
 
     def container(self, name_or_id: str) -> ObservedContainer | None:
@@ -71,6 +75,12 @@ class MemoryReader:
         self._machine.line.reach()
         with self._machine.lock:
             return content(self._machine, self._machine.need(container_id), path)
+
+    def state(self, container_id: str, path: str) -> FileState | None:
+        """Return a file of a container with mode and owner; None where there is none. Nothing in memory is a link."""
+        self._machine.line.reach()
+        with self._machine.lock:
+            return _state(self._machine, self._machine.need(container_id), path)
 
     def page(self, container_id: str, port: int, path: str) -> bytes:
         """Return the body of a page that a running container serves on one of its own ports."""
@@ -146,12 +156,27 @@ def seen(machine: Machine, held: HeldContainer) -> ObservedContainer:
     )
 
 
+def _deviating(machine: Machine, held: HeldContainer, fleet: str) -> ObservedContainer:
+    """Return a container with what was done to it by hand, where it is one of the fleet that is looked at."""
+    ours = held.name.startswith(f"{fleet}.") or held.request.labels.get(FLEET_LABEL) == fleet
+    return replace(seen(machine, held), deviations=tuple(sorted(held.deviations)) if ours else ())
+
+
 def content(machine: Machine, held: HeldContainer, path: str) -> bytes | None:
     """Return a file of a container: one that was written there, else the image's."""
     folder, inside = locate(machine, held, path)
     if inside in folder:
         return folder[inside].content
     return machine.images.files(held.request.image_id).get(path) if folder is held.files else None
+
+
+def _state(machine: Machine, held: HeldContainer, path: str) -> FileState | None:
+    folder, inside = locate(machine, held, path)
+    if inside in folder:
+        file = folder[inside]
+        return FileState(file.content, file.mode, file.uid, file.gid)
+    found = content(machine, held, path)
+    return None if found is None else FileState(found, _IMAGE_MODE, 0, 0)
 
 
 def _health(held: HeldContainer, at: float) -> HealthState:
