@@ -72,7 +72,7 @@ class EngineReader:
         containers of this fleet.
         """
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            probing = pool.submit(self._sight.connection.run, PROBE)
+            probing = pool.submit(self._sight.connection.run, PROBE, fleet)
             asked = [pool.submit(_asked, self._sight.engine, question, fleet) for question in _QUESTIONS]
             info, versions, listed, images_listed, volumes = (each.result() for each in asked)
             watched = [entry["Id"] for entry in listed if is_of_fleet(entry, fleet)]

@@ -27,9 +27,36 @@ tr '\\000' '\\n' <"/proc/$(cat /run/docker.pid 2>/dev/null)/cmdline" 2>/dev/null
 part
 cat /etc/resolv.conf /run/systemd/resolve/resolv.conf 2>/dev/null
 part
-grep -HsoEm1 '[0-9a-f]{64}' /proc/[0-9]*/cgroup
+groups=$(grep -HsoEm1 '[0-9a-f]{64}' /proc/[0-9]*/cgroup)
+echo "$groups"
 part
 cat /dev/null $(grep -lsE '[0-9a-f]{64}' /proc/[0-9]*/cgroup | sed 's/cgroup$/stat/') 2>/dev/null
+part
+rights() { stat -c '%a %u %g' "$1"; }
+cd /var/lib/docker/overlay2 2>/dev/null
+grep -lsE '"Name":"/'"$1"'[.]|"provisioner.fleet":"'"$1"'"' /var/lib/docker/containers/*/config.v2.json |
+    while IFS= read -r config; do
+        id=${config%/*} id=${id##*/}
+        pid=$(echo "$groups" | grep -m1 ":$id" | cut -d/ -f3)
+        mounted=$(grep -m1 ' / / ' "/proc/$pid/mountinfo" 2>/dev/null) || continue
+        layers=${mounted##*lowerdir=} layers=${layers%%,*}
+        upper=${mounted##*upperdir=} upper=${upper%%,*}
+        find "$upper" ! -type d 2>/dev/null | head -n 1000 | while IFS= read -r file; do
+            path=${file#"$upper"} below='' IFS=:
+            for layer in $layers; do
+                [ -e "$layer$path" ] || [ -L "$layer$path" ] || continue
+                below=$layer$path
+                break
+            done
+            if [ -c "$file" ]; then
+                echo "$id 2 $path"
+            elif [ -z "$below" ]; then
+                echo "$id 1 $path"
+            elif ! cmp -s "$file" "$below" || [ "$(rights "$file")" != "$(rights "$below")" ]; then
+                echo "$id 0 $path"
+            fi
+        done
+    done
 part
 cd /var/lib/docker/containers 2>/dev/null && tar -cf - */hosts */hostname */resolv.conf */resolv.conf.hash 2>/dev/null
 exit 0
@@ -38,16 +65,19 @@ exit 0
 
 The first file is the kernel's routing trie, the second its list of IPv6 addresses; `0A` is the state in which a TCP
 socket listens, `07` that of a UDP socket which is bound and not connected. Then: who came in where, the ports that the
-kernel gives out by chance, what the engine was told, whom the host asks for names, the processes of containers, and
-last, as an archive, the files that an engine writes for each container, where this user may read them.
+kernel gives out by chance, what the engine was told, whom the host asks for names, the processes of containers, in what
+containers of the fleet `$1` differ from their images on the disk (an engine compares sizes and times only, and looks
+through what the kernel remembers), and last, as an archive, the files that an engine writes for each container; these
+two where this user may read them.
 """
 
 _BETWEEN = "\n--\n"
-_PARTS = 11
+_PARTS = 12
 _LEAF = re.compile(r"\|-- (?P<address>\d+\.\d+\.\d+\.\d+)")
 _LISTENER = re.compile(r"^ *\d+: ([0-9A-F]{8}(?:[0-9A-F]{24})?):([0-9A-F]{4}) [0-9A-F:]+ 0A ", re.MULTILINE)
 _STAT = re.compile(r"^(\d+) \((.*?)\) ([A-Z](?: -?\d+){20,})$", re.MULTILINE | re.DOTALL)
 _GROUP = re.compile(r"^/proc/(\d+)/cgroup:([0-9a-f]{64})$", re.MULTILINE)
+_CHANGE = re.compile(r"^([0-9a-f]{64}) ([012]) (/.+)$", re.MULTILINE)
 _LISTENS, _BOUND = "0A", "07"
 _FIELDS, _WAY = 10, 4
 _CHANCE = (32768, 60999)
@@ -131,7 +161,8 @@ class Process:
 class Probed:
     """What the probe tells beside addresses: sockets, the port we came in by, the engine's settings, its containers.
 
-    `processes` are by container id; `archive` holds the files an engine wrote for containers, empty where this user may
+    `processes` are by container id; `changes` too, each a kind as the Engine API has it (0 changed, 1 added, 2 deleted)
+    and a path; `archive` holds the files an engine wrote for containers, empty where this user may
     not read them.
     """
 
@@ -142,13 +173,14 @@ class Probed:
     daemon_flags: str = ""
     resolvers: str = ""
     processes: Mapping[str, tuple[Process, ...]] = field(default_factory=dict)
+    changes: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
     archive: bytes = field(default=b"", repr=False)
 
 
 def read_probe(answer: bytes) -> Probed:
     """Return what the probe told beside addresses and listeners."""
     head, archive = _without_archive(answer)
-    _, _, tcp, udp, ways, daemon_file, flags, resolvers, groups, stats = parts(head, _PARTS - 1)
+    _, _, tcp, udp, ways, daemon_file, flags, resolvers, groups, stats, changes = parts(head, _PARTS - 1)
     entrance, chance = _ways(ways)
     return Probed(
         sockets=tuple(dict.fromkeys((*_sockets("tcp", tcp), *_sockets("udp", udp)))),
@@ -158,6 +190,7 @@ def read_probe(answer: bytes) -> Probed:
         daemon_flags=flags.strip(),
         resolvers=resolvers,
         processes=_by_container(groups, read_processes(stats)),
+        changes=_changes(changes),
         archive=archive,
     )
 
@@ -195,6 +228,13 @@ def read_processes(stats: str) -> dict[int, Process]:
         process = Process(int(number), int(words[1]), int(words[3]), int(words[19]), name, zombie=words[0] in "ZX")
         found[process.number] = process
     return found
+
+
+def _changes(told: str) -> dict[str, tuple[tuple[int, str], ...]]:
+    found: dict[str, list[tuple[int, str]]] = {}
+    for container_id, kind, path in _CHANGE.findall(told):
+        found.setdefault(container_id, []).append((int(kind), path))
+    return {container_id: tuple(each) for container_id, each in found.items()}
 
 
 def _by_container(groups: str, processes: Mapping[int, Process]) -> dict[str, tuple[Process, ...]]:

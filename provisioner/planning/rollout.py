@@ -94,8 +94,10 @@ def _config_for(scene: Scene, serving: Serving) -> BalancerConfig | None:
 def _serving(views: tuple[NodeView, ...], moves: tuple[Move, ...]) -> Serving:
     taken = {(each.node, each.slot) for each in moves if each.begins == "create"}
     occupants = [(str(v.desired.node), each) for v in views for each in (v.current, v.leftover) if each]
+    # One that somebody published on every address of its host answers on the declared one as well.
+    declared = {(str(v.desired.node), at.slot): at.address for v in views for at in v.desired.slots}
     at = {
-        (node, each.slot): (port.address, port.host_port)
+        (node, each.slot): (port.address or declared.get((node, each.slot), ""), port.host_port)
         for node, each in occupants
         for port in each.container.ports
         if each.container.running and (node, each.slot) not in taken

@@ -8,7 +8,7 @@ from tests.lab_fleet import WEBS, Fleet
 
 pytestmark = pytest.mark.lab
 
-SERVED = ("import socket", "import socket  # by hand")
+SERVED = ("Says hello", "Says hallo")
 LISTEN = (
     "perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Proto => q({protocol}), LocalPort => {port}{more}); "
     "sleep 900' >/dev/null 2>&1 & echo $!"
@@ -61,7 +61,7 @@ def test_what_people_do_to_nodes_is_named_and_put_right_at_once(hello: Fleet) ->
     named = {(row["host"], row["kind"], row["key"], row["class"]) for row in rows}
     wanted = {
         ("web1", "files", "/app/app.py", "drift"),
-        ("web1", "files", "/etc/cron.d", "drift"),
+        ("web1", "files", "/etc/cron.d/extra", "drift"),
         ("web1", "files", "/etc/hosts", "drift"),
         ("web1", "files", "/etc/resolv.conf", "drift"),
         ("web1", "networks", "byhand", "drift"),
@@ -72,11 +72,12 @@ def test_what_people_do_to_nodes_is_named_and_put_right_at_once(hello: Fleet) ->
         ("web1", "socket", "udp *:9912", "unmanaged"),
         ("web3", "state", "", "drift"),
         ("lb1", "config", "file", "drift"),
-        ("lb1", "rotation", "web/web1.1.b weight", "drift"),
         *(("web2", kind, key, "drift") for kind, key in RUN_ROWS),
     }
     assert wanted <= named, wanted - named
     assert any(row["host"] == "web3" and row["kind"] == "image" and row["class"] == "drift" for row in rows)
+    weights = {key for host, kind, key, _ in named if (host, kind) == ("lb1", "rotation")}
+    assert weights & {"web/web1.1.a weight", "web/web1.1.b weight"}
     status = hello.run("status", "--json")
     assert status.json()["uniform"] is False
     hello.applied("--allow-interruption")
@@ -102,8 +103,8 @@ def _change_web1(hello: Fleet) -> list[str]:
     on("web1", f"touch -r {merged}/app/app.py /tmp/then && sed -i 's/{before}/{after}/' {merged}/app/app.py")
     on("web1", f"touch -r /tmp/then {merged}/app/app.py")
     on("web1", f"mkdir -p {upper}/etc/cron.d && echo '* * * * * root true' >{upper}/etc/cron.d/extra")
-    on("web1", f"echo '203.0.113.9 db' >>{folder}/hosts && echo 'nameserver 203.0.113.53' >>{folder}/resolv.conf")
     on("web1", f"docker network create byhand && docker network connect byhand {web}")
+    on("web1", f"echo '203.0.113.9 db' >>{folder}/hosts && echo 'nameserver 203.0.113.53' >>{folder}/resolv.conf")
     on("web1", f"docker update --cpu-shares 512 --restart no {web}")
     on("web1", f"docker exec -d {web} sleep 987")
     tcp = on("web1", LISTEN.format(protocol="tcp", port=9911, more=", Listen => 5, ReuseAddr => 1"))
@@ -136,7 +137,7 @@ def _change_web3(hello: Fleet) -> None:
 def _change_balancer(hello: Fleet) -> None:
     """Change a server's weight as it runs, and the file without a reload."""
     on, name = hello.lab.on, "hello.load-balancer-1.a"
-    say = "echo 'set server web/web1.1.b weight 50%'"
+    say = "echo 'set server web/web1.1.a weight 50%; set server web/web1.1.b weight 50%'"
     on("lb1", f"{say} | docker exec -i {name} socat - UNIX-CONNECT:/run/haproxy/admin.sock")
     folder = on("lb1", "docker volume inspect -f '{{.Mountpoint}}' hello_load-balancer-etc")
     on("lb1", f"echo '# by hand' >>{folder}/haproxy.cfg")

@@ -11,7 +11,7 @@ import pytest
 
 from provisioner.hosts.deviations.changes import Change, changes
 from provisioner.hosts.deviations.daemon import DaemonDefaults, read_daemon
-from provisioner.hosts.deviations.files import deviations, first_state, read_originals, read_silent
+from provisioner.hosts.deviations.files import deviations, first_state, read_versions
 from provisioner.hosts.deviations.networks import networks
 from provisioner.hosts.deviations.settings import settings
 from provisioner.model.file_state import FileState
@@ -217,10 +217,14 @@ def test_a_changed_text_is_shown_as_a_diff() -> None:
     assert (text.observed, binary.observed, binary.detail) == ("changed, 0600 1:2", "changed, 0755 0:0", "")
 
 
-def test_originals_and_silent_changes_are_read_as_they_are_printed() -> None:
-    """Texts by the number of their path, paths by the number of a process."""
-    assert read_originals("@0\nb25lCg==\n@2\nAAE=\n", ("/a", "/b", "/c")) == {"/a": "one\n"}
-    assert read_silent("12 /a b\n12 /c\n7 /d\nnonsense\n") == {12: ["/a b", "/c"], 7: ["/d"]}
+def test_both_versions_of_a_file_are_read_as_they_are_printed() -> None:
+    """What is there now with its rights, what the image has as text, by the number of their path."""
+    now, before = read_versions("+0 600 1 2 1000\nb25lCg==\n@0\ndHdvCg==\n+1 755 0 0 7\n@2\nAAE=\n", ("/a", "/b", "/c"))
+    assert now == {
+        "/a": FileState(b"one\n", 0o600, 1, 2, changed=1000.0),
+        "/b": FileState(None, 0o755, 0, 0, changed=7.0),
+    }
+    assert before == {"/a": "two\n"}
 
 
 def test_an_archive_that_cannot_be_read_is_no_file() -> None:

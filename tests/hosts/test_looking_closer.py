@@ -39,6 +39,7 @@ def seen(
     hostname: str = "web3\n",
     *,
     mode: str = "bridge",
+    network: str = "bridge",
     note: str = "",
     rights: int = 0o644,
     resolvers: str = HOST_RESOLV,
@@ -46,6 +47,8 @@ def seen(
     """Return key and diff of every one of the engine's files that is not as the engine wrote it."""
     inspection = recorded()
     inspection["HostConfig"]["NetworkMode"] = mode
+    networks = inspection["NetworkSettings"]["Networks"]
+    networks[network] = networks.pop("bridge")
     texts = {"hosts": hosts, "resolv.conf": resolv, "hostname": hostname}
     files = {name: FileState(text.encode(), rights, 0, 0) for name, text in texts.items()}
     return [(each.key, each.detail) for each in engine_files(inspection, EngineFiles(files, note, resolvers))]
@@ -56,7 +59,7 @@ def test_what_the_engine_wrote_is_no_deviation() -> None:
     assert seen() == []
     assert seen(HOSTS.replace("fe00::0", "fe00::").replace("ff00::0", "ff00::")) == []
     assert seen("127.0.0.1\tlocalhost\n172.17.0.2\tweb3\n") == []
-    assert seen(resolv="nameserver 127.0.0.11\noptions ndots:0\n", mode="shop") == []
+    assert seen(resolv="nameserver 127.0.0.11\noptions ndots:0\n", network="shop") == []
     assert seen("10.9.8.7\tthe hosts own\n", HOST_RESOLV, mode="host") == []
     assert seen(resolv="nameserver 8.8.8.8\nnameserver 8.8.4.4\n", resolvers="nameserver 127.0.0.53\n") == []
 
@@ -118,12 +121,14 @@ def test_the_probe_is_read() -> None:
     udp = "   0: 0B00007F:D4C3 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 43 2 0"
     parts = ["", "", tcp, udp, "192.0.2.1 5000 192.0.2.9 22\n32768\t60999", "{}", "dockerd\n-H\nfd://", HOST_RESOLV]
     parts += [f"/proc/10/cgroup:{'d' * 64}\n/proc/10/cgroup:{container}", f"{stat}\n"]
+    parts.append(f"{container} 0 /app/a b\n{container} 2 /etc/motd\nnonsense\n")
     answer = "\n\n--\n".join(parts).encode() + b"\n\n--\n\x00archive\n--\n"
     found = read_probe(answer)
     assert found.sockets == (BoundSocket("tcp", "", 22, "42"), BoundSocket("udp", "127.0.0.11", 54467, "43"))
     assert (found.entrance, found.chance, found.daemon_file.strip()) == (22, (32768, 60999), "{}")
     assert found.daemon_flags.splitlines() == ["dockerd", "-H", "fd://"]
     assert found.processes == {container: (Process(10, 1, 10, 777, "a (b) c"),)}
+    assert found.changes == {container: ((0, "/app/a b"), (2, "/etc/motd"))}
     assert found.archive == b"\x00archive\n--\n"
     assert read_probe(b"") == Probed()
 

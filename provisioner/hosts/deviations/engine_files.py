@@ -7,7 +7,7 @@ import io
 import ipaddress
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from provisioner.hosts.image_reading import Answer
 from provisioner.model.deviation import Deviation
@@ -33,6 +33,8 @@ _EMBEDDED = "127.0.0.11"
 _FALLBACK = frozenset({"8.8.8.8", "8.8.4.4", "2001:4860:4860::8888", "2001:4860:4860::8844"})
 """Whom engines ask where their host asks nobody but itself (libnetwork, `resolvconf`)."""
 
+_OF_THE_ENGINE = frozenset({"bridge", "host", "none"})
+
 _OPTIONS = frozenset({"ndots:0", "edns0", "trust-ad"})
 _USUAL_MODE = 0o644
 
@@ -41,12 +43,14 @@ _USUAL_MODE = 0o644
 class EngineFiles:
     """What was found of the files that an engine wrote for one container, by name; `resolvers` is its host's own file.
 
-    `hash` is the engine's note of what it wrote into resolv.conf, empty where it wrote none or nobody may read it.
+    `hash` is the engine's note of what it wrote into resolv.conf, empty where it wrote none or nobody may read it;
+    `embedded` tells that the engine itself answers for names.
     """
 
     files: Mapping[str, FileState]
     hash: str = ""
     resolvers: str = field(default="", repr=False)
+    embedded: bool = False
 
 
 def read_engine_files(archive: bytes, resolvers: str) -> dict[str, EngineFiles]:
@@ -71,6 +75,10 @@ def read_engine_files(archive: bytes, resolvers: str) -> dict[str, EngineFiles]:
 def engine_files(inspection: Answer, found: EngineFiles) -> Iterator[Deviation]:
     """Yield which of the files are not as the engine writes them for this container."""
     mode = inspection["HostConfig"].get("NetworkMode") or ""
+    attached = {*((inspection.get("NetworkSettings") or {}).get("Networks") or ())}
+    if attached - _OF_THE_ENGINE:
+        # In a network of its users the engine answers for names itself, whatever else a container is attached to.
+        found = replace(found, embedded=True)
     if mode.startswith("container:") or inspection["State"]["Status"] not in {"running", "paused"}:
         return
     judges: dict[str, Callable[[str], str | None]] = {
@@ -157,7 +165,7 @@ def _without_foreign(text: str, found: EngineFiles, mode: str) -> str:
     servers = known.get("nameserver", set())
     reachable = {server for server in servers if not server.startswith("127.") and server != "::1"}
     allowed = servers if mode == "host" else reachable or _FALLBACK
-    if mode not in {"", "default", "bridge", "host", "none"}:
+    if found.embedded:
         allowed = {*allowed, _EMBEDDED}
     domains = known.get("search", set()) | known.get("domain", set()) | {"."}
     options = known.get("options", set()) | _OPTIONS

@@ -18,46 +18,29 @@ from provisioner.model.deviation import Deviation
 from provisioner.model.file_state import LARGEST, FileState
 from provisioner.planning.unified import unified
 
-ORIGINALS = """\
-layers=$(grep -m1 ' / / ' "/proc/$1/mountinfo" 2>/dev/null) || exit 0
-layers=${layers##*lowerdir=} layers=${layers%%,*} at=0
+VERSIONS = """\
+mounted=$(grep -m1 ' / / ' "/proc/$1/mountinfo" 2>/dev/null) || exit 0
+layers=${mounted##*lowerdir=} layers=${layers%%,*}
+upper=${mounted##*upperdir=} upper=${upper%%,*} at=0
 shift
 cd /var/lib/docker/overlay2 2>/dev/null
+small() { [ -f "$1" ] && [ ! -L "$1" ] && [ "$(wc -c <"$1")" -le 65536 ]; }
 IFS=:
 for path in "$@"; do
+    [ -f "$upper$path" ] && [ ! -L "$upper$path" ] && echo "+$at $(stat -c '%a %u %g %Y' "$upper$path")" &&
+        small "$upper$path" && base64 "$upper$path"
     for layer in $layers; do
-        [ -f "$layer$path" ] && [ "$(wc -c <"$layer$path")" -le 65536 ] || continue
-        echo "@$at"
-        base64 "$layer$path"
+        [ -e "$layer$path" ] || continue
+        small "$layer$path" && echo "@$at" && base64 "$layer$path"
         break
     done
     at=$((at + 1))
 done
 exit 0
 """
-"""Prints what the layers of an image have at some paths. `$1` the first process of a container, then the paths."""
+"""Prints what a container and the layers of its image have at some paths. `$1` its first process, then the paths.
 
-SILENT = """\
-cd /var/lib/docker/overlay2 2>/dev/null
-for pid in "$@"; do
-    mounted=$(grep -m1 ' / / ' "/proc/$pid/mountinfo" 2>/dev/null) || continue
-    layers=${mounted##*lowerdir=} layers=${layers%%,*}
-    upper=${mounted##*upperdir=} upper=${upper%%,*}
-    find "$upper" -type f 2>/dev/null | head -n 1000 | while read -r file; do
-        path=${file#"$upper"}
-        IFS=:
-        for layer in $layers; do
-            [ -f "$layer$path" ] || continue
-            cmp -s "$file" "$layer$path" || echo "$pid $path"
-            break
-        done
-    done
-done
-exit 0
-"""
-"""Prints the files that a container has of its own and that differ from its image's. `$@` are its first processes.
-
-An engine that compares sizes and times only does not tell of a file whose content alone is another one.
+`+N` and `@N` go before each file, in base64: what is there now, with its rights and its time, and what the image has.
 """
 
 _HEADERS = 16 * 512
@@ -65,7 +48,7 @@ _AT_START = 3.0
 """Seconds after its start in which a program with a writable root may set up files of its own."""
 
 _MOST = 40
-_ORIGINAL = re.compile(r"^@(\d+)\n([A-Za-z0-9+/=\n]*)", re.MULTILINE)
+_VERSION = re.compile(r"^[+@](\d+)(?: ([0-7]+ \d+ \d+ \d+))?\n((?:[A-Za-z0-9/][A-Za-z0-9+/=]*\n)*)", re.MULTILINE)
 
 
 def read_state(engine: Engine, container_id: str, path: str, limit: int = LARGEST) -> FileState | None:
@@ -96,24 +79,18 @@ def first_state(head: bytes, limit: int = LARGEST) -> FileState | None:
         return None
 
 
-def read_originals(answer: str, paths: tuple[str, ...]) -> dict[str, str]:
-    """Return the texts that `ORIGINALS` printed, by path; what is no text is left out."""
-    found = {}
-    for number, written in _ORIGINAL.findall(answer):
-        state = FileState(base64.b64decode(written), 0, 0, 0)
-        if state.text is not None and int(number) < len(paths):
-            found[paths[int(number)]] = state.text
-    return found
-
-
-def read_silent(answer: str) -> dict[int, list[str]]:
-    """Return the paths that `SILENT` printed, by the number of a container's first process."""
-    found: dict[int, list[str]] = {}
-    for line in answer.splitlines():
-        number, _, path = line.partition(" ")
-        if number.isdigit():
-            found.setdefault(int(number), []).append(path)
-    return found
+def read_versions(answer: str, paths: tuple[str, ...]) -> tuple[dict[str, FileState], dict[str, str]]:
+    """Return what `VERSIONS` printed: files as they are now, and texts as the image has them, by path."""
+    now, before = {}, {}
+    for number, rights, written in _VERSION.findall(answer):
+        content = base64.b64decode(written) if written or not rights else None
+        path = paths[int(number)] if int(number) < len(paths) else ""
+        if rights:
+            mode, uid, gid, changed = rights.split()
+            now[path] = FileState(content, int(mode, 8), int(uid), int(gid), changed=float(changed))
+        elif (text := FileState(content, 0, 0, 0).text) is not None:
+            before[path] = text
+    return now, before
 
 
 def shown(changes: Collection[Change]) -> tuple[Change, ...]:

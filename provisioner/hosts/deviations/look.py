@@ -27,7 +27,6 @@ SECOND_LOOK = 1.0
 """Seconds after which what began on its own has ended."""
 
 _AT_ONCE = 4
-_NATIVE = ["Native Overlay Diff", "true"]
 
 Told = tuple[Answer, ...] | str
 """What an engine says has changed in a container, or why it says nothing."""
@@ -120,13 +119,13 @@ class _Look:
         return found | {each: EngineFiles(states, "", probed.resolvers) for each, states in read.items()}
 
     def changed(self) -> Mapping[str, tuple[Deviation, ...]]:
-        """Return what has changed inside each container."""
-        silent = self._silent()
+        """Return what has changed inside each container, by what its engine says and by what lies on the disk."""
         found = {}
         for each in self.gathered.watched:
             told = self.gathered.told[each["Id"]]
             known = () if isinstance(told, str) else told
-            more = tuple({"Path": path, "Kind": 0} for path in silent.get(each["State"].get("Pid") or 0, ()))
+            on_disk = self.gathered.probed.changes.get(each["Id"], ())
+            more = tuple({"Path": path, "Kind": kind} for kind, path in on_disk)
             if kept := changes(each, (*known, *more), self._volatile(each)):
                 found[each["Id"]] = self._described(each, kept)
         return found
@@ -134,26 +133,18 @@ class _Look:
     def _described(self, inspection: Answer, kept: tuple[Change, ...]) -> tuple[Deviation, ...]:
         read = files.shown(kept)
         paths = tuple(each.path for each in read if each.kind != "deleted")
-        states = self._states((inspection["Id"], path) for path in paths)
-        there = {path: state for path, state in zip(paths, states, strict=True) if state is not None}
-        return tuple(files.deviations(kept, there, self._originals(inspection, read), inspection))
+        now, before = self._versions(inspection, paths)
+        rest = tuple(path for path in paths if path not in now)
+        states = self._states((inspection["Id"], path) for path in rest)
+        now |= {path: state for path, state in zip(rest, states, strict=True) if state is not None}
+        return tuple(files.deviations(kept, now, before, inspection))
 
-    def _originals(self, inspection: Answer, read: tuple[Change, ...]) -> Mapping[str, str]:
-        paths = tuple(each.path for each in read if each.kind == "changed")
+    def _versions(self, inspection: Answer, paths: tuple[str, ...]) -> tuple[dict[str, FileState], Mapping[str, str]]:
         first = inspection["State"].get("Pid")
         if not paths or not first:
-            return {}
-        answer = self.connection.run(files.ORIGINALS, str(first), *paths).stdout
-        return files.read_originals(answer.decode(errors="replace"), paths)
-
-    def _silent(self) -> Mapping[int, list[str]]:
-        """Return changes that the engine does not tell of: those of content alone, where it compares size and time."""
-        if _NATIVE in (self.gathered.info.get("DriverStatus") or ()):
-            return {}
-        running = [str(each["State"]["Pid"]) for each in self.gathered.watched if each["State"].get("Pid")]
-        if not running:
-            return {}
-        return files.read_silent(self.connection.run(files.SILENT, *running).stdout.decode(errors="replace"))
+            return {}, {}
+        answer = self.connection.run(files.VERSIONS, str(first), *paths).stdout
+        return files.read_versions(answer.decode(errors="replace"), paths)
 
     def _volatile(self, inspection: Answer) -> str:
         image = self.gathered.images.get(inspection["Image"])

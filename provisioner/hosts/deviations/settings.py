@@ -73,7 +73,7 @@ _CONFIG_NAMES = {
     "Tty": ("settings", "tty"),
 }
 _NO_NEW_PRIVILEGES = "no-new-privileges"
-_LONG = 80
+_LONG = 200
 _PROPAGATION = frozenset({"", "rprivate", "private"})
 
 
