@@ -56,7 +56,7 @@ def read_state(engine: Engine, container_id: str, path: str, limit: int = LARGES
 
     What is larger than the limit comes without its content.
     """
-    with engine.client(patient=True) as client:
+    with engine.client() as client:
         try:
             head = client.archive_head(container_id, path, _HEADERS + limit)
         except docker.errors.NotFound:

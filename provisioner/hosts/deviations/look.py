@@ -189,7 +189,7 @@ class _Look:
 def told_changes(engine: Engine, container_id: str) -> Told:
     """Return what an engine says has changed in a container, or why it does not say."""
     try:
-        with engine.client(patient=True) as client:
+        with engine.client() as client:
             return tuple(client.diff(container_id) or ())
     except EngineRefused as error:
         return error.reason
