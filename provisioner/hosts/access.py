@@ -13,7 +13,7 @@ from typing import Self
 
 import docker
 
-from provisioner.errors import HostError
+from provisioner.errors import HostError, HostUnreachable
 from provisioner.hosts.attentive import SignsOfLife
 from provisioner.hosts.containers import EngineContainers
 from provisioner.hosts.engine import Engine
@@ -187,7 +187,12 @@ class _Kept:
         key, sight = _key(host), self.sight(host)
         with self._locked(key):
             if key not in self._lent:
-                self._lent[key] = _opened(host, sight, self._settings)
+                try:
+                    self._lent[key] = _opened(host, sight, self._settings)
+                except HostUnreachable:
+                    # Its key may be trusted by the next time, or its address be another one.
+                    self._sights.pop(key, None)
+                    raise
             return self._lent[key]
 
     def sight(self, host: Host) -> Sight:
