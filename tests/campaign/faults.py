@@ -45,9 +45,9 @@ def _revive(host: str) -> Callable[[CampaignLab], object]:
     return revive
 
 
-def _balancer(name: str, command: str, undo: str = "", *, may_lose: bool = False) -> Fault:
+def _balancer(name: str, command: str, undo: str = "", *, away: bool = False, may_lose: bool = False) -> Fault:
     taken_away = _shell("lb1", undo) if undo else _nothing
-    return Fault(name, "lb1", _shell("lb1", command), taken_away, may_lose=may_lose)
+    return Fault(name, "lb1", _shell("lb1", command), taken_away, away, may_lose)
 
 
 HOST_FAULTS = (
@@ -78,6 +78,7 @@ BALANCER_FAULTS = (
         "a server is set to maintenance by hand",
         "echo 'set server web/web3.1.a state maint; set server web/web3.1.b state maint'"
         f" | docker exec -i {_FLEET_BALANCER} socat - UNIX-CONNECT:/run/haproxy/admin.sock",
+        away=True,
     ),
 )
 """Each happens to the balancer in the middle of a rollout."""
