@@ -37,6 +37,8 @@ class Engine:
             self._signs.refuse_silent(self._route.opener if self._route else None)
             if self._route is None:
                 self._route = self._find()
+                self._route.asking.speak(self._route.api_version, self._timeouts.request)
+                self._asking.append(self._route.asking)
             return self._route
 
     @contextmanager

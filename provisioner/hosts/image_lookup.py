@@ -91,10 +91,12 @@ class ImageLookup:
             usage: Answer = client.df()
         return int(usage.get("LayersSize") or 0)
 
-    def is_containerd(self) -> bool:
-        """Tell which store the engine keeps its images in; asked once."""
+    def is_containerd(self, info: Answer | None = None) -> bool:
+        """Tell which store the engine keeps its images in; asked once, or read from an answer to `GET /info`."""
         with self._lock:
-            if self._containerd is None:
+            if self._containerd is None and info:
+                self._containerd = is_containerd(info)
+            elif self._containerd is None:
                 with self._engine.client() as client:
                     self._containerd = is_containerd(client.info())
             return self._containerd

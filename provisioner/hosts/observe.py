@@ -3,51 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import docker.errors
 
 from provisioner.errors import EngineRefused
-from provisioner.hosts.client import EngineClient
+from provisioner.hosts.answers import ask_all
 from provisioner.hosts.connection import Connection
 from provisioner.hosts.container_files import read_file
 from provisioner.hosts.deviations.files import read_state
-from provisioner.hosts.deviations.look import Closer, Gathered, is_of_fleet, look_closer, told_changes
+from provisioner.hosts.deviations.look import Closer, Gathered, look_closer
 from provisioner.hosts.engine import Engine
 from provisioner.hosts.engine_settings import read_settings
 from provisioner.hosts.image_lookup import ImageLookup
-from provisioner.hosts.image_reading import Answer, is_containerd, is_ours, read_listed, read_releases
+from provisioner.hosts.image_reading import Answer, is_containerd, read_releases
 from provisioner.hosts.inspection import read_container
 from provisioner.hosts.pages import fetch_page
 from provisioner.hosts.probe import PROBE, read_addresses, read_listeners, read_probe
-from provisioner.model.container import FLEET_LABEL
 from provisioner.model.file_state import FileState
 from provisioner.model.image import ImageDefaults, ImageFacts
 from provisioner.model.observed import EngineFacts, ObservedContainer, ObservedHost
 
-_AT_ONCE = 6
 _LARGEST_MANAGED = 16 * 1024 * 1024
 _PAGE_SECONDS = 20.0
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "pids", "CpuCfsQuota": "cpus"}
-
-Question = Callable[[EngineClient, str], Any]
-
-_QUESTIONS: tuple[Question, ...] = (
-    lambda client, _: client.info(),
-    lambda client, _: client.version(api_version=False),
-    lambda client, _: client.containers(all=True),
-    lambda client, _: client.images(),
-    lambda client, fleet: client.volumes(filters={"label": f"{FLEET_LABEL}={fleet}"}),
-)
-"""What an engine is asked first, all at once: itself, its version, its containers, images and volumes."""
-
-_Asked = TypeVar("_Asked")
-_Told = TypeVar("_Told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,44 +55,36 @@ class EngineReader:
         Layers, defaults and platform are filled in for images of ours and images of containers only, deviations for
         containers of this fleet.
         """
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(1) as pool:
             probing = pool.submit(self._sight.connection.run, PROBE, fleet)
-            asked = [pool.submit(_asked, self._sight.engine, question, fleet) for question in _QUESTIONS]
-            info, versions, listed, images_listed, volumes = (each.result() for each in asked)
-            watched = [entry["Id"] for entry in listed if is_of_fleet(entry, fleet)]
-            telling = {each: pool.submit(told_changes, self._sight.engine, each) for each in watched}
-            inspections = [each for each in pool.map(self._inspection, (e["Id"] for e in listed)) if each is not None]
-            images = self._images(images_listed, {found["Image"] for found in inspections})
+            answers = ask_all(self._sight.engine, self._sight.images, fleet)
             probed = probing.result().stdout
-            told = {container_id: each.result() for container_id, each in telling.items()}
-        gathered = Gathered(info, read_probe(probed), tuple(inspections), told, images)
+        images = answers.images
+        gathered = Gathered(answers.info, read_probe(probed), answers.inspections, answers.told, images)
         closer = look_closer(self._sight.connection, self._sight.engine, gathered)
         text = probed.decode(errors="replace")
-        containers = (_deviating(_container(each, images), closer) for each in inspections)
+        containers = (_deviating(_container(each, images), closer) for each in answers.inspections)
         return ObservedHost(
             name=self._sight.connection.name,
-            engine=self._facts(info, versions),
+            engine=self._facts(answers.info, answers.versions),
             route=self._sight.connection.route(),
             addresses=read_addresses(text),
             listeners=read_listeners(text),
             containers=tuple(sorted(containers, key=lambda seen: seen.name)),
             images=tuple(sorted(images.values(), key=lambda image: (image.tags, image.image_id))),
-            volumes=tuple(sorted(volume["Name"] for volume in volumes.get("Volumes") or ())),
+            volumes=answers.volumes,
             releases=read_releases(images.values(), fleet),
             sockets=closer.sockets,
         )
 
     def containers(self) -> ObservedHost:
         """Return a host as far as its engine and containers go. Raise as `observe` does."""
-        sight = self._sight
-        with sight.engine.client() as client:
-            info, versions = client.info(), client.version(api_version=False)
-            ids = [entry["Id"] for entry in client.containers(all=True)]
-        inspections = [found for found in _at_once(self._inspection, ids) if found is not None]
-        images = self._images((), {found["Image"] for found in inspections})
-        containers = tuple(_container(each, images) for each in inspections)
+        answers = ask_all(self._sight.engine, self._sight.images, "")
         return ObservedHost(
-            sight.connection.name, self._facts(info, versions), sight.connection.route(), containers=containers
+            self._sight.connection.name,
+            self._facts(answers.info, answers.versions),
+            self._sight.connection.route(),
+            containers=tuple(_container(each, answers.images) for each in answers.inspections),
         )
 
     def container(self, name_or_id: str) -> ObservedContainer | None:
@@ -152,20 +128,6 @@ class EngineReader:
                 return None
             return found
 
-    def _images(self, listed: Iterable[Answer], used: set[str]) -> dict[str, ImageFacts]:
-        """Return images by the engine's own id."""
-        images = {entry["Id"]: read_listed(entry) for entry in listed}
-        matter = sorted(used | {entry["Id"] for entry in listed if is_ours(entry)})
-        facts = _at_once(self._image, matter)
-        return images | {own_id: found for own_id, found in zip(matter, facts, strict=True) if found is not None}
-
-    def _image(self, own_id: str) -> ImageFacts | None:
-        try:
-            return self._sight.images.inspect_own(own_id)
-        except EngineRefused:
-            # It is listed and cannot be shown: what is in it is unknown, and the host is not.
-            return None
-
     def _facts(self, info: Answer, versions: Answer) -> EngineFacts:
         route = self._sight.engine.find()
         return EngineFacts(
@@ -196,17 +158,7 @@ def _container(inspection: Answer, images: Mapping[str, ImageFacts]) -> Observed
     return read_container(inspection, image_id, image.defaults if image else ImageDefaults())
 
 
-def _asked(engine: Engine, question: Question, fleet: str) -> Any:
-    with engine.client() as client:
-        return question(client, fleet)
-
-
 def _deviating(container: ObservedContainer, closer: Closer) -> ObservedContainer:
     container_id = container.container_id
     deviations, unseen = closer.deviations.get(container_id, ()), closer.unseen.get(container_id, ())
     return replace(container, deviations=deviations, unseen=unseen) if deviations or unseen else container
-
-
-def _at_once(ask: Callable[[_Asked], _Told], about: Iterable[_Asked]) -> list[_Told]:
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(ask, about))

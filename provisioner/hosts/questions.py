@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.errors import EngineRefused
-from provisioner.hosts.channel import ByteChannel, Opener
+from provisioner.hosts.channel import ByteChannel, Opener, is_spent
 from provisioner.hosts.refusals import refused
 
 _CHUNK = 1 << 16
@@ -53,9 +53,17 @@ class Questions:
         self._host = host
         self._opener = opener
         self._timeout = timeout
-        self._prefix = f"/v{api_version}" if api_version else ""
+        self._prefix = ""
+        if api_version:
+            self.speak(api_version, timeout)
         self._channel: ByteChannel | None = None
         self._received = bytearray()
+
+    def speak(self, api_version: str, timeout: float) -> None:
+        """Ask in this version of the API from now on, and wait so many seconds for each part of an answer."""
+        self._prefix, self._timeout = f"/v{api_version}", timeout
+        if self._channel is not None:
+            self._channel.settimeout(timeout)
 
     def ask(self, paths: Sequence[str]) -> list[Told]:
         """Return the answers to `GET` of each path, in order.
@@ -85,6 +93,8 @@ class Questions:
         return f"GET {self._prefix}{path} HTTP/1.1\r\nHost: engine\r\n\r\n".encode()
 
     def _open(self) -> ByteChannel:
+        if self._channel is not None and is_spent(self._channel):
+            self.close()
         if self._channel is None:
             self._channel = self._opener()
             self._channel.settimeout(self._timeout)

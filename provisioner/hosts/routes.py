@@ -32,19 +32,20 @@ exit 0
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A way to an engine that answered: its name, how to open a channel, and the API version to speak."""
+    """A way to an engine that answered: its name, how to open a channel, the API version to speak, who asked for it."""
 
     name: str
     opener: Opener
     api_version: str
+    asking: Questions
 
 
 def find_route(connection: SshConnection, socket_path: str, signs: SignsOfLife) -> Route:
     """Return the first way that leads to the engine. Raise HostUnreachable or EngineUnavailable."""
     for name, opener in _ways(connection, socket_path):
-        versions = told_versions(opener, signs)
-        if versions is not None:
-            return Route(name, signs.attentive(opener), negotiated(connection.name, versions))
+        route = route_through(name, opener, signs)
+        if route is not None:
+            return route
     told = connection.run(WHY, socket_path)
     raise why_none(connection.name, connection.target.user, socket_path, frozenset(told.stdout.decode().split()))
 
@@ -58,14 +59,16 @@ def _ways(connection: SshConnection, socket_path: str) -> tuple[tuple[str, Opene
     )
 
 
-def told_versions(opener: Opener, signs: SignsOfLife) -> Mapping[str, Any] | None:
-    """Ask an engine for its versions, None where nobody is there. Raise EngineUnavailable where one takes the question.
+def route_through(name: str, opener: Opener, signs: SignsOfLife) -> Route | None:
+    """Return a way where an engine answers, None where nobody is there.
 
-    Whatever the way, it leads to the same engine: another one is no better.
+    Raise EngineUnavailable where one takes the question and says nothing, or speaks no version of ours. Whatever the
+    way, it leads to the same engine: another one is no better.
     """
-    questions = Questions(signs.host, opener, signs.patience)
+    attentive = signs.attentive(opener)
+    asking = Questions(signs.host, attentive, signs.patience)
     try:
-        answer: Mapping[str, Any] | None = questions.ask(["/version"])[0].json(signs.host)
+        answer: Mapping[str, Any] | None = asking.ask(["/version"])[0].json(signs.host)
     except EngineRefused:
         return None
     except ProvisionerError:
@@ -74,10 +77,10 @@ def told_versions(opener: Opener, signs: SignsOfLife) -> Mapping[str, Any] | Non
         raise signs.silent() from error
     except (paramiko.SSHException, EOFError, OSError):
         return None
-    finally:
-        questions.close()
+    if answer is None:
+        return None
     signs.heard()
-    return answer
+    return Route(name, attentive, negotiated(signs.host, answer), asking)
 
 
 def negotiated(host: str, versions: Mapping[str, Any]) -> str:

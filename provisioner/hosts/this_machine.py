@@ -14,7 +14,7 @@ from docker.utils import kwargs_from_env
 from provisioner.errors import EngineUnavailable, HostUnreachable
 from provisioner.hosts.attentive import SignsOfLife
 from provisioner.hosts.channel import Opener, connect_unix
-from provisioner.hosts.routes import DEFAULT_SOCKET, Route, negotiated, told_versions
+from provisioner.hosts.routes import DEFAULT_SOCKET, Route, negotiated, route_through
 from provisioner.hosts.timeouts import Timeouts
 from provisioner.model.inventory import Host
 from provisioner.model.observed import HostRoute
@@ -100,11 +100,11 @@ def find_local_route(
     """Return the way to this machine's engine: `socket_path`, else `DOCKER_HOST`. Raise EngineUnavailable."""
     place = f"unix://{socket_path}" if socket_path else environment.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
     opener = _opener(connection, place)
-    versions = told_versions(opener, signs)
-    if versions is None:
+    route = route_through("socket", opener, signs)
+    if route is None:
         hint = "start Docker Engine here, and see that you may use its socket (group docker)"
         raise EngineUnavailable(connection.name, f"no engine answers at {place}", hint=hint)
-    return Route("socket", signs.attentive(opener), negotiated(connection.name, versions))
+    return route
 
 
 def _opener(connection: LocalConnection, place: str) -> Opener:

@@ -18,8 +18,9 @@ async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seco
     pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
     async def take() -> None:
-        while piece := await reader.read(1 << 16):
-            pieces.put_nowait((loop.time() + seconds, piece))
+        with suppress(OSError):
+            while piece := await reader.read(1 << 16):
+                pieces.put_nowait((loop.time() + seconds, piece))
         pieces.put_nowait((loop.time() + seconds, b""))
 
     taking = asyncio.create_task(take())
@@ -40,7 +41,8 @@ async def serve(address: str, port: int, seconds: float) -> None:
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection(address, port)
-        await asyncio.gather(carry(reader, there_writer, seconds), carry(there_reader, writer, seconds))
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(carry(reader, there_writer, seconds), carry(there_reader, writer, seconds))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")

@@ -20,19 +20,26 @@ from typing import Any
 
 import paramiko
 
-from provisioner.hosts.access import AccessSettings, SshHosts
-from provisioner.hosts.probe import PROBE
-from provisioner.hosts.readers import ReadOnlyHosts
+from provisioner.hosts.access import AccessSettings, sight_of
+from provisioner.hosts.answers import ask_all
+from provisioner.hosts.attentive import SignsOfLife
+from provisioner.hosts.observe import Sight
+from provisioner.hosts.ways import Ways
 from provisioner.local.sources import inventory_sources
 from provisioner.model.inventory import Host
 from provisioner.spec.inventory import read_inventory
 
+PROBE = """\
+cat /proc/net/fib_trie /proc/net/if_inet6 2>/dev/null
+grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6
+"""
 CONTAINERS = """\
 docker ps -aq --no-trunc | xargs -r docker inspect
 for each in $(docker ps -aq --no-trunc); do echo "diff $each"; docker diff $each; done
 """
-FACTS = PROBE.replace("exit 0\n", "") + CONTAINERS
-"""The fixed set: the probe's text, and inspection and changed files of every container."""
+FACTS = PROBE + CONTAINERS
+"""The fixed set: what a host answers to a probe of its addresses and listeners, inspection and changed files of every
+container."""
 
 Read = Callable[[Host], tuple[int, int]]
 """Reads a host; returns how many containers and changed files it saw."""
@@ -85,15 +92,24 @@ def read_all(way: str, hosts: Iterable[Host], known: Path, forks: int) -> list[t
     with ThreadPoolExecutor(forks) as pool:
         if way == "raw":
             return list(pool.map(lambda host: raw(host, known), hosts))
-        with SshHosts(AccessSettings(known_hosts=known, environment=os.environ)) as opened:
-            readers = ReadOnlyHosts(opened)
-            return list(pool.map(lambda host: ours(readers, host), hosts))
+        settings = AccessSettings(known_hosts=known, environment=os.environ)
+        ways = Ways(known, os.environ, None, settings.timeouts)
+        return list(
+            pool.map(
+                lambda host: ours(sight_of(host, ways, settings, SignsOfLife(host.name, settings.timeouts))), hosts
+            )
+        )
 
 
-def ours(readers: ReadOnlyHosts, host: Host) -> tuple[int, int]:
-    """Read a host as `drift` does."""
-    seen = readers.reader(host).observe("bench")
-    return len(seen.containers), 3 * len(seen.containers)
+def ours(sight: Sight) -> tuple[int, int]:
+    """Read a host as a look at a fleet does, without what it makes of the answers."""
+    with ThreadPoolExecutor(1) as pool:
+        probing = pool.submit(sight.connection.run, PROBE)
+        answers = ask_all(sight.engine, sight.images, "bench")
+        assert probing.result().stdout
+    sight.engine.close()
+    sight.connection.close()
+    return len(answers.inspections), sum(len(told) for told in answers.told.values() if not isinstance(told, str))
 
 
 if __name__ == "__main__":

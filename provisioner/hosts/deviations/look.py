@@ -186,15 +186,6 @@ class _Look:
             return None
 
 
-def told_changes(engine: Engine, container_id: str) -> Told:
-    """Return what an engine says has changed in a container, or why it does not say."""
-    try:
-        with engine.client() as client:
-            return tuple(client.diff(container_id) or ())
-    except EngineRefused as error:
-        return error.reason
-
-
 def _tests(engine: Engine, inspection: Answer) -> tuple[int, ...]:
     """Return the numbers of processes that are health tests of a container's engine."""
     commands = processes.health_commands(inspection)
