@@ -49,8 +49,10 @@ def drift_page(report: DriftReport, marks: Marks, width: int, *, every_line: boo
 def advice(rows: Sequence[Drift]) -> str:
     """Return the next useful command, empty where nothing can be put right by one."""
     classes = {row.drift_class for row in rows}
-    if classes & {"drift", "pending"}:
+    if "pending" in classes:
         return "provisioner plan"
+    if "drift" in classes:
+        return "provisioner repair"
     return "provisioner doctor" if "unknown" in classes else ""
 
 
