@@ -86,8 +86,8 @@ def examine(action: Action, error: ProvisionerError, run: Run) -> Diagnosis | No
 
 def _evidence(looking: _Examination, error: NodeUnhealthy | EngineRefused) -> Evidence:
     run, reader, name = looking.run, looking.reader, looking.action.name
-    host = looking.try_to(lambda: reader.observe(run.fleet))
-    expected = expectation(looking.action, run.release.content.desired, host)
+    desired = run.release.content.desired
+    expected = expectation(looking.action, desired, None)
     found = Evidence(
         host=looking.host,
         node=looking.action.node,
@@ -100,6 +100,9 @@ def _evidence(looking: _Examination, error: NodeUnhealthy | EngineRefused) -> Ev
     found = _with_error(found, looking.action, error)
     if found.container is not None:
         found = _look_inside(looking, found, found.container)
+    # Last: looking at a whole host takes seconds, in which what is slow gets ready and what dies is gone.
+    host = looking.try_to(lambda: reader.observe(run.fleet))
+    found = replace(found, expected=expectation(looking.action, desired, host))
     rooms = looking.try_to(looking.examiner.rooms) or ()
     return replace(found, rooms=rooms, holders=_holders(looking, found, host), gaps=tuple(looking.gaps))
 
