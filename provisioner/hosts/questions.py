@@ -53,9 +53,7 @@ class Questions:
         self._host = host
         self._opener = opener
         self._timeout = timeout
-        self._prefix = ""
-        if api_version:
-            self.speak(api_version, timeout)
+        self._prefix = f"/v{api_version}" if api_version else ""
         self._channel: ByteChannel | None = None
         self._received = bytearray()
 

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.engine
 def test_a_reader_has_nothing_that_writes(bench: Workbench) -> None:
     """What `drift` is lent cannot change a host, by construction."""
     public = {name for name in dir(bench.hands.reader) if not name.startswith("_")}
-    assert public == {"observe", "container", "containers", "logs", "file", "page"}
+    assert public == {"observe", "container", "containers", "logs", "file", "state", "page"}
 
 
 def test_every_option_comes_back_as_it_was_asked_for(bench: Workbench) -> None:

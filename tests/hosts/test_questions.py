@@ -76,6 +76,17 @@ def test_the_channel_is_kept_for_the_next_question() -> None:
     assert max(said.count(b"GET") for said in opened[0].said) <= 32
 
 
+def test_a_version_of_the_api_stands_before_every_path() -> None:
+    """Given at first, or learnt on the way."""
+    channel, other = Channel(SHORT * 2, 64), Channel(SHORT, 64)
+    given = Questions("web1", lambda: channel, 5, "1.41")
+    given.ask(["/info"])
+    given.speak("1.43", 9)
+    given.ask(["/info"])
+    Questions("web1", lambda: other, 5).ask(["/version"])
+    assert [said.split()[1] for said in (*channel.said, *other.said)] == [b"/v1.41/info", b"/v1.43/info", b"/version"]
+
+
 def test_a_refusal_carries_the_engines_words() -> None:
     """Status and message are the engine's."""
     told = Questions("web1", lambda: Channel(BROKEN, 9), 5).ask(["/a"])
